@@ -1,0 +1,105 @@
+#include "base/host.hpp"
+
+#include <poll.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <ctime>
+
+namespace sennit::inline v0::detail {
+namespace {
+
+/// The result of a system call as the table returns it. errno is read at once, before anything can switch.
+template <class T>
+T result(T value) noexcept {
+  return value < 0 ? static_cast<T>(-errno) : value;
+}
+
+}  // namespace
+
+std::ptrdiff_t host::read(int fd, void* data, std::size_t size) noexcept { return result(::read(fd, data, size)); }
+
+std::ptrdiff_t host::write(int fd, const void* data, std::size_t size) noexcept {
+  return result(::write(fd, data, size));
+}
+
+std::ptrdiff_t host::recv(int fd, void* data, std::size_t size) noexcept { return result(::recv(fd, data, size, 0)); }
+
+std::ptrdiff_t host::send(int fd, const void* data, std::size_t size) noexcept {
+  return result(::send(fd, data, size, MSG_NOSIGNAL));
+}
+
+std::ptrdiff_t host::recvmsg(int fd, msghdr* message) noexcept {
+  return result(::recvmsg(fd, message, MSG_CMSG_CLOEXEC));
+}
+
+std::ptrdiff_t host::sendmsg(int fd, const msghdr* message) noexcept {
+  return result(::sendmsg(fd, message, MSG_NOSIGNAL));
+}
+
+int host::socket(int family, int type, int protocol) noexcept {
+  return result(::socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
+}
+
+int host::accept(int fd, sockaddr* address, socklen_t* size) noexcept {
+  return result(::accept4(fd, address, size, SOCK_CLOEXEC | SOCK_NONBLOCK));
+}
+
+int host::connect(int fd, const sockaddr* address, socklen_t size) noexcept {
+  return result(::connect(fd, address, size));
+}
+
+int host::bind(int fd, const sockaddr* address, socklen_t size) noexcept { return result(::bind(fd, address, size)); }
+
+int host::listen(int fd, int backlog) noexcept { return result(::listen(fd, backlog)); }
+
+int host::shutdown(int fd, int how) noexcept { return result(::shutdown(fd, how)); }
+
+int host::getsockopt(int fd, int level, int name, void* value, socklen_t* size) noexcept {
+  return result(::getsockopt(fd, level, name, value, size));
+}
+
+int host::setsockopt(int fd, int level, int name, const void* value, socklen_t size) noexcept {
+  return result(::setsockopt(fd, level, name, value, size));
+}
+
+int host::getsockname(int fd, sockaddr* address, socklen_t* size) noexcept {
+  return result(::getsockname(fd, address, size));
+}
+
+int host::getpeername(int fd, sockaddr* address, socklen_t* size) noexcept {
+  return result(::getpeername(fd, address, size));
+}
+
+int host::close(int fd) noexcept { return result(::close(fd)); }
+
+int host::poll(pollfd* fds, std::size_t count, nanos deadline) noexcept {
+  std::timespec wait{};
+  if (deadline != never) {
+    const nanos left = deadline - now();
+    if (left > 0) wait = {static_cast<std::time_t>(left / 1'000'000'000), static_cast<long>(left % 1'000'000'000)};
+  }
+  return result(::ppoll(fds, count, deadline == never ? nullptr : &wait, nullptr));
+}
+
+nanos host::now() noexcept {
+  std::timespec t{};
+  ::clock_gettime(CLOCK_MONOTONIC, &t);
+  return nanos{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
+}
+
+std::uint64_t host::random() noexcept {
+  std::uint64_t value = 0;
+  // Before the kernel's pool is ready (early boot) the clock has to do: only scheduling depends on it.
+  if (::getrandom(&value, sizeof value, GRND_NONBLOCK) != sizeof value) value = static_cast<std::uint64_t>(now());
+  return value;
+}
+
+host& system_host() noexcept {
+  // Never destroyed: descriptors are closed by static destructors too.
+  static host* const it = new host;
+  return *it;
+}
+
+}  // namespace sennit::inline v0::detail

@@ -1,0 +1,50 @@
+#pragma once
+// The host seam: everything of the outside world that a fiber's code reaches goes through this table. The base class is
+// the system; tests override single functions to inject faults, a simulation overrides all of them.
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/time.hpp"
+
+struct pollfd;
+
+namespace sennit::inline v0::detail {
+
+/// Shared by all workers of a runtime, so every function may run on any thread and in parallel. The calls return what
+/// the system call returns, or -errno: errno itself is a thread_local and never part of a contract.
+class host {
+ public:
+  virtual ~host() = default;
+
+  virtual std::ptrdiff_t read(int fd, void* data, std::size_t size) noexcept;
+  virtual std::ptrdiff_t write(int fd, const void* data, std::size_t size) noexcept;
+  virtual std::ptrdiff_t recv(int fd, void* data, std::size_t size) noexcept;
+  virtual std::ptrdiff_t send(int fd, const void* data, std::size_t size) noexcept;  // never raises SIGPIPE
+  virtual std::ptrdiff_t recvmsg(int fd, msghdr* message) noexcept;
+  virtual std::ptrdiff_t sendmsg(int fd, const msghdr* message) noexcept;  // never raises SIGPIPE
+  virtual int socket(int family, int type, int protocol) noexcept;        // adds SOCK_CLOEXEC | SOCK_NONBLOCK
+  virtual int accept(int fd, sockaddr* address, socklen_t* size) noexcept;  // close-on-exec, non-blocking
+  virtual int connect(int fd, const sockaddr* address, socklen_t size) noexcept;
+  virtual int bind(int fd, const sockaddr* address, socklen_t size) noexcept;
+  virtual int listen(int fd, int backlog) noexcept;
+  virtual int shutdown(int fd, int how) noexcept;
+  virtual int getsockopt(int fd, int level, int name, void* value, socklen_t* size) noexcept;
+  virtual int setsockopt(int fd, int level, int name, const void* value, socklen_t size) noexcept;
+  virtual int getsockname(int fd, sockaddr* address, socklen_t* size) noexcept;
+  virtual int getpeername(int fd, sockaddr* address, socklen_t* size) noexcept;
+  virtual int close(int fd) noexcept;
+  /// For plain threads that do I/O: blocks until an event or `deadline`.
+  virtual int poll(pollfd* fds, std::size_t count, nanos deadline) noexcept;
+  /// Steady clock.
+  virtual nanos now() noexcept;
+  /// Seed for schedulers; not for secrets.
+  virtual std::uint64_t random() noexcept;
+};
+
+/// The system. Constant for the life of the process.
+host& system_host() noexcept;
+
+}  // namespace sennit::inline v0::detail
