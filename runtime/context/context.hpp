@@ -1,0 +1,82 @@
+#pragma once
+// Contract of a context switch. Two implementations pass one conformance suite: context_asm.cpp (asm/, the default) and
+// context_boost.cpp (Boost.Context fcontext). The build selects the file; nothing else knows which one is in.
+#include <cstddef>
+#include <cstdint>
+
+#include "base/sanitizer.hpp"
+
+#if SENNIT_TSAN
+#include <sanitizer/tsan_interface.h>
+#endif
+
+namespace sennit::inline v0::detail {
+
+/// The two words behind __cxa_get_globals() (Itanium C++ ABI 2.2.2): the stack of caught exceptions and the count of
+/// uncaught ones. Per thread for the language, per fiber for us: switch_context() swaps them.
+struct exception_state {
+  void* caught = nullptr;
+  unsigned int uncaught = 0;
+};
+
+/// This thread's live exception state. Never inlined: the function below it is declared const, and a compiler may
+/// otherwise reuse another thread's address after a switch.
+[[gnu::noinline]] exception_state* thread_exception_state() noexcept;
+
+/// Floating-point control state (x86-64: MXCSR low, x87 control word high; arm64: FPCR). A fiber starts with its
+/// spawner's: captured at spawn, installed at the first switch. With SENNIT_FP_ENV=OFF it is neither kept nor installed.
+struct fp_env {
+  std::uint64_t bits;
+};
+fp_env current_fp_env() noexcept;
+
+/// A suspended execution. Owned by whoever switches: written by the switch away from it, read by the switch to it.
+struct context {
+  void* sp = nullptr;
+  exception_state exceptions;
+#if SENNIT_ASAN
+  void* fake_stack = nullptr;
+  const void* stack_bottom = nullptr;  // lowest address; for a thread's own stack learnt at the first switch away
+  std::size_t stack_bytes = 0;
+#endif
+#if SENNIT_TSAN
+  void* tsan_fiber = nullptr;
+  void* tsan_stack = nullptr;  // names the stack: its next life comes after the end of this one
+#endif
+};
+
+/// Entry of a new context. `transfer` is what the first switch to it handed over. Must not return, must not throw.
+using context_entry = void (*)(void* transfer);
+
+/// Prepares `into` to run entry on the stack [limit, top). `top` must be 16-byte aligned. Reuses `into` whatever ran
+/// there before: exception words, sanitizer state and FP environment start clean. Not for a context that stands for a
+/// thread's own stack.
+void make_context(context& into, void* limit, void* top, context_entry entry, fp_env fp) noexcept;
+
+/// Releases what the sanitizers hold for a context that will never run again. Call it from another stack.
+void destroy_context(context& dead) noexcept;
+
+/// Suspends the caller in `from` and resumes `to`, which sees `transfer` as its result (or entry argument). Returns what
+/// the switch back hands over. `live` is thread_exception_state() of the calling thread, cached by the caller so that no
+/// thread_local is read here. `final` promises that `from` is never resumed; like its stack, it must live until `to` runs.
+/// This is the only switch site of the project. TSan sees contexts as unordered: see tsan_release().
+[[gnu::noinline]] void* switch_context(context& from, context& to, void* transfer, exception_state& live,
+                                       bool final = false) noexcept;
+
+/// A switch orders nothing for TSan, so that it reports races between contexts of one thread. Whoever hands work from one
+/// context to another in a defined order says so: tsan_release(x) before, tsan_acquire(x) after. Nothing without TSan.
+inline void tsan_release([[maybe_unused]] void* x) noexcept {
+#if SENNIT_TSAN
+  __tsan_release(x);
+#endif
+}
+inline void tsan_acquire([[maybe_unused]] void* x) noexcept {
+#if SENNIT_TSAN
+  __tsan_acquire(x);
+#endif
+}
+
+/// "asm x86-64 sysv", "asm arm64 aapcs" or "boost": for the build's status line, logs and tests.
+extern const char* const context_name;
+
+}  // namespace sennit::inline v0::detail

@@ -1,0 +1,22 @@
+#include <cxxabi.h>
+
+#include "context/context.hpp"
+
+namespace sennit::inline v0::detail {
+
+exception_state* thread_exception_state() noexcept {
+  auto* state = reinterpret_cast<exception_state*>(abi::__cxa_get_globals());
+  // Hides where the pointer came from: otherwise the compiler finds that this function is as const as the one it calls,
+  // and its callers reuse the result after a switch that changed threads.
+  asm volatile("" : "+r"(state)::"memory");
+  return state;
+}
+
+void destroy_context([[maybe_unused]] context& dead) noexcept {
+#if SENNIT_TSAN
+  if (dead.tsan_fiber != nullptr) __tsan_destroy_fiber(dead.tsan_fiber);
+  dead.tsan_fiber = nullptr;
+#endif
+}
+
+}  // namespace sennit::inline v0::detail
