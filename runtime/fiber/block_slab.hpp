@@ -1,0 +1,72 @@
+#pragma once
+// Where control blocks come from: dense, type-stable, enumerable.
+#include <cstddef>
+#include <vector>
+
+#include "fiber/fiber_block.hpp"
+
+namespace sennit::inline v0::detail {
+
+/// A worker's private supply of free blocks; touched by that worker only.
+struct block_cache {
+  fiber_block* head = nullptr;
+  std::size_t count = 0;
+};
+
+/// One per runtime; any thread. Chunks stay mapped until the slab goes. A slab whose runtime is gone lives on until the
+/// last handle has returned its block: close() hands it over to them.
+class block_slab {
+ public:
+  static block_slab* make() { return new block_slab; }
+  /// The runtime lets go. Deletes the slab now, or with the last block that a handle still holds.
+  void close() noexcept;
+
+  /// A free block, all fields as in a new one but for the epoch; nullptr without memory. `cache` may be null (a plain
+  /// thread). The caller sets refs.
+  fiber_block* allocate(block_cache* cache) noexcept;
+  /// Returns a block with no references.
+  void release(fiber_block* block, block_cache* cache) noexcept;
+  void flush(block_cache& cache) noexcept;
+
+  /// The slab that owns `block`.
+  static block_slab& of(fiber_block& block) noexcept;
+
+  /// Calls f(block) for every block that has references, under the slab's lock.
+  template <class F>
+  void for_each(F&& f) {
+    const spin_guard guard(lock_);
+    for (chunk* c : chunks_) {
+      for (std::size_t i = 0; i < blocks_per_chunk; ++i) {
+        if (fiber_block& b = c->block(i); b.refs.load(acquire) != 0) f(b);  // mm:block-refs
+      }
+    }
+  }
+
+  block_slab(const block_slab&) = delete;
+  block_slab& operator=(const block_slab&) = delete;
+
+ private:
+  static constexpr std::size_t chunk_bytes = 64 * 1024;
+  static constexpr std::size_t blocks_per_chunk = chunk_bytes / sizeof(fiber_block) - 1;
+  static constexpr std::size_t batch = 32;
+
+  /// Aligned to its size, so that a block finds its slab; the first slot is the header.
+  struct chunk {
+    block_slab* owner;
+    fiber_block& block(std::size_t i) noexcept { return reinterpret_cast<fiber_block*>(this)[i + 1]; }
+  };
+
+  block_slab() = default;
+  ~block_slab();
+  bool grow() noexcept SENNIT_REQUIRES(lock_);
+  fiber_block* pop() noexcept SENNIT_REQUIRES(lock_);
+  void push(fiber_block* block) noexcept SENNIT_REQUIRES(lock_);
+
+  spin_lock lock_;
+  std::vector<chunk*> chunks_ SENNIT_GUARDED_BY(lock_);
+  fiber_block* free_ SENNIT_GUARDED_BY(lock_) = nullptr;
+  std::size_t free_count_ SENNIT_GUARDED_BY(lock_) = 0;
+  bool closed_ SENNIT_GUARDED_BY(lock_) = false;
+};
+
+}  // namespace sennit::inline v0::detail

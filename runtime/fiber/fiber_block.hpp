@@ -1,0 +1,104 @@
+#pragma once
+// The control block of a fiber: everything about it but its stack.
+#include <sennit/detail/task.hpp>
+#include <sennit/detail/wait_queue.hpp>
+#include <sennit/stop_token.hpp>
+
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <source_location>
+
+#include <string_view>
+
+#include "context/context.hpp"
+#include "fiber/timer_node.hpp"
+#include "fiber/waiter.hpp"
+#include "stack/stack.hpp"
+
+namespace sennit::inline v0::detail {
+
+class scope_core;
+class worker;
+
+/// What a parked fiber waits for, for whoever looks from outside.
+enum class wait_kind : std::uint8_t {
+  none, sleep, mutex, condition, channel_send, channel_receive, event, wait_group, scope, join, read, write, descriptor,
+  helper, stack
+};
+
+/// Called when a fiber has left its stack for the last time, before its joiners are woken. May take the block's result.
+using finish_fn = void (*)(void* owner, class fiber_block& f) noexcept;
+
+/// Lives in a block_slab of its runtime: type-stable, never unmapped while the runtime lives. Written by the fiber itself
+/// and, while it is not running, by whoever is about to run it; what others may touch says so. Kept alive by references:
+/// one of the runtime until the fiber has ended, one per handle.
+class alignas(64) fiber_block : public waiter {
+ public:
+  // First cache line: what a switch touches.
+  context ctx;
+  fiber_block* next = nullptr;  // link of whatever queue or free list holds it
+  stack memory;                 // bound at the first run
+
+  // Waiting.
+  timer_node timer;
+  const void* wait_object = nullptr;
+  nanos wait_since = 0;  // the worker's clock of its last poll
+  nanos ambient_deadline = never;
+  wait_kind wait_for = wait_kind::none;
+  atomic<bool> detached{false};  // by whoever detaches, under joiners.lock
+  std::uint8_t yields = 0;
+  std::uint16_t shields = 0;  // > 0: ambient stop and deadline are suspended
+  std::uint16_t pins = 0;     // > 0: runs on `last` only
+  atomic<std::uint32_t> refs{0};  // 0: in a free list
+  stack_class stack_kind = stack_class::normal;
+  worker* last = nullptr;  // the worker that ran it last
+
+  // Scopes: guarded by scope_lock where another thread may look.
+  spin_lock scope_lock;
+  scope_core* innermost = nullptr;  // open scopes that this fiber owns, innermost first
+  void* owner = nullptr;            // for finish: the scope that it is a child of
+  finish_fn finish = nullptr;
+  fiber_block* sibling_next = nullptr;  // children of one scope, guarded by that scope's lock
+  fiber_block* sibling_prev = nullptr;
+
+  // Cold.
+  fp_env fp{};
+  std::uint32_t forks = 0;  // fork_generation() at the spawn
+  std::uint64_t id = 0;
+  std::source_location where;
+  wait_queue joiners;  // its lock also guards stop_state
+  std::exception_ptr failure;
+  sennit::stop_source stop_state{nostopstate};  // made when somebody asks for it
+  char name_bytes[24] = {};
+  task work;
+
+  [[nodiscard]] std::string_view name() const noexcept {
+    return name_bytes[0] != '\0' ? std::string_view(name_bytes) : std::string_view("fiber");
+  }
+  void set_name(std::string_view text) noexcept {
+    const std::size_t n = text.copy(name_bytes, sizeof name_bytes - 1);
+    name_bytes[n] = '\0';
+  }
+  /// The fiber whose timer this is.
+  static fiber_block& of(timer_node& node) noexcept {
+    return *reinterpret_cast<fiber_block*>(reinterpret_cast<std::byte*>(&node) - timer_offset());
+  }
+
+ private:
+  static constexpr std::size_t timer_offset() noexcept;
+};
+
+constexpr std::size_t fiber_block::timer_offset() noexcept {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Winvalid-offsetof"
+  return offsetof(fiber_block, timer);
+#pragma GCC diagnostic pop
+}
+
+#if !SENNIT_ASAN && !SENNIT_TSAN
+// 4096 bytes of stack, 513 of page tables and this are a parked fiber: together below 4.9 KiB.
+static_assert(sizeof(fiber_block) <= 384);
+#endif
+
+}  // namespace sennit::inline v0::detail

@@ -1,0 +1,136 @@
+#pragma once
+// The wake word of a waiter, and every transition of it: nobody else touches its bits.
+//
+//   63..32 epoch   one per park; a waker that was made for an earlier park carries an older epoch and loses
+//   31..16 case    who woke: the case of the wait_node that won, or case_timeout, case_stop
+//    7..0  flags   below
+//
+//   active --publish--> parked --claim--> active (epoch + 1, case set)        any number of times
+//   active --finish---> done
+//
+// Who may write: publish and finish the owner alone; claim any waker that holds the lock of the queue (timer queue,
+// scope) through which it found the waiter; stop, inspect and their counterparts anyone with a reference.
+#include <bit>
+#include <cstdint>
+
+#include "base/atomic.hpp"
+#include "base/check.hpp"
+
+namespace sennit::inline v0::detail {
+
+inline constexpr std::uint16_t case_none = 0xffff;
+inline constexpr std::uint16_t case_timeout = 0xfffe;
+inline constexpr std::uint16_t case_stop = 0xfffd;
+
+class state_word {
+ public:
+  using word = std::uint64_t;
+  enum flags : word {
+    parked = 1,           // registers saved, may be claimed
+    done = 2,             // the fiber has ended; its stack is gone
+    interruptible = 4,    // this park is an ambient cancellation point
+    stop = 8,             // ambient stop: sticky until clear_stop
+    inspected = 16,       // an inspector reads the parked stack: a claim must not make it run yet
+    ready_deferred = 32,  // claimed and readied while inspected: the inspector makes it run
+    stop_seen = 64,       // a completion-based wait saw the stop and waits on for its terminal completion
+    thread_ready = 128,   // a plain thread may go on: the waker's last access
+  };
+
+  [[nodiscard]] std::uint32_t epoch() const noexcept { return epoch_of(word_.load(relaxed)); }  // mm:wake-own
+  /// After a park: which case won. Only the owner, while active.
+  [[nodiscard]] std::uint16_t case_won() const noexcept {
+    return static_cast<std::uint16_t>(word_.load(acquire) >> 16);  // mm:wake-claim
+  }
+  [[nodiscard]] word peek() const noexcept { return word_.load(acquire); }  // mm:wake-peek
+
+  /// Owner, from the post-switch hook, with all queue locks held: from here on wakers can claim. False if the park is
+  /// interruptible and stop is set: then nothing is published, the case is case_stop, and the owner must run again.
+  [[nodiscard]] bool publish(bool may_interrupt) noexcept {
+    word seen = word_.load(relaxed);  // mm:wake-own
+    for (;;) {
+      SENNIT_CHECK_SEEN((seen & (parked | done)) == 0, "only a running fiber can park; report this state", seen);
+      const bool refuse = may_interrupt && (seen & stop) != 0;
+      const word next = refuse ? woken(seen, case_stop)
+                               : ((seen & ~word{interruptible | thread_ready | stop_seen}) | parked |
+                                  (may_interrupt ? word{interruptible} : word{0}));
+      // Release: whoever claims sees the saved registers and the linked nodes.
+      if (word_.compare_exchange_weak(seen, next, release, relaxed)) return !refuse;  // mm:wake-publish
+    }
+  }
+
+  /// A waker: true if the waiter was still in the park of `made_for`: then the caller readies the waiter, once.
+  [[nodiscard]] bool claim(std::uint32_t made_for, std::uint16_t which) noexcept {
+    word seen = word_.load(relaxed);  // mm:wake-claim
+    for (;;) {
+      if (epoch_of(seen) != made_for || (seen & parked) == 0) return false;
+      // Acquire: sees the saved registers. Release: the owner sees what the waker wrote before.
+      if (word_.compare_exchange_weak(seen, woken(seen, which), acq_rel, relaxed)) return true;  // mm:wake-claim
+    }
+  }
+
+  /// Ambient stop: sets the bit; true if that claimed the waiter out of an interruptible park (then as claim()).
+  [[nodiscard]] bool request_stop() noexcept {
+    word seen = word_.fetch_or(stop, acq_rel) | stop;  // mm:wake-stop
+    for (;;) {
+      if ((seen & parked) == 0 || (seen & interruptible) == 0) return false;
+      if (word_.compare_exchange_weak(seen, woken(seen, case_stop), acq_rel, relaxed)) return true;  // mm:wake-stop
+    }
+  }
+  void clear_stop() noexcept { word_.fetch_and(~word{stop}, seq_cst); }                            // mm:wake-stop
+  [[nodiscard]] bool stop_requested() const noexcept { return (word_.load(seq_cst) & stop) != 0; }  // mm:wake-stop
+
+  /// A completion-based wait that is not interruptible notes that it saw the stop; true the first time.
+  bool note_stop_seen() noexcept { return (word_.fetch_or(stop_seen, acq_rel) & stop_seen) == 0; }  // mm:wake-stop
+
+  /// Inspector: true if the waiter is parked and stays off its stack until end_inspect().
+  [[nodiscard]] bool begin_inspect() noexcept {
+    word seen = word_.load(relaxed);  // mm:wake-inspect
+    while ((seen & parked) != 0 && (seen & inspected) == 0) {
+      // Acquire: pairs with publish, so that the saved registers can be read.
+      if (word_.compare_exchange_weak(seen, seen | inspected, acquire, relaxed)) return true;  // mm:wake-inspect
+    }
+    return false;
+  }
+  /// True if a waker deferred to us: the caller makes the waiter run.
+  [[nodiscard]] bool end_inspect() noexcept {
+    // One step for both bits: a defer_ready() before it is seen here, one after it sees the bit gone.
+    const word seen = word_.fetch_and(~word{inspected | ready_deferred}, acq_rel);  // mm:wake-inspect
+    return (seen & ready_deferred) != 0;
+  }
+  /// Waker that has claimed and is about to make the waiter run: false if an inspector reads its stack and will do it.
+  /// The bit can only go away between claim and here, never come: only a parked waiter can be inspected.
+  [[nodiscard]] bool may_run() noexcept {
+    word seen = word_.load(relaxed);  // mm:wake-inspect
+    for (;;) {
+      if ((seen & inspected) == 0) return true;
+      if (word_.compare_exchange_weak(seen, seen | ready_deferred, acq_rel, relaxed)) return false;  // mm:wake-inspect
+    }
+  }
+
+  /// Plain threads: the waker's last access, and what the thread waits for before it touches the object again.
+  void set_thread_ready() noexcept { word_.fetch_or(thread_ready, release); }  // mm:thread-ready
+  [[nodiscard]] bool is_thread_ready() const noexcept {
+    return (word_.load(acquire) & thread_ready) != 0;  // mm:thread-ready
+  }
+  /// For futex_wait: the half with case and flags.
+  [[nodiscard]] const void* futex_address() const noexcept {
+    static_assert(std::endian::native == std::endian::little);
+    return word_.address();
+  }
+  [[nodiscard]] static std::uint32_t futex_value(word w) noexcept { return static_cast<std::uint32_t>(w); }
+
+  void set_done() noexcept { word_.fetch_or(done, release); }                                     // mm:wake-done
+  [[nodiscard]] bool is_done() const noexcept { return (word_.load(acquire) & done) != 0; }       // mm:wake-done
+  /// A recycled control block starts over: active, no stop; the epoch goes on, so old wakers lose.
+  void restart() noexcept { word_.store(word{std::uint32_t(epoch_of(word_.load(relaxed)) + 1)} << 32, relaxed); }  // mm:wake-own
+
+ private:
+  static constexpr std::uint32_t epoch_of(word w) noexcept { return static_cast<std::uint32_t>(w >> 32); }
+  static constexpr word woken(word seen, std::uint16_t which) noexcept {
+    return (word{std::uint32_t(epoch_of(seen) + 1)} << 32) | (word{which} << 16) | (seen & 0xffff & ~word{parked | interruptible});
+  }
+
+  atomic<word> word_{0};
+};
+
+}  // namespace sennit::inline v0::detail

@@ -1,0 +1,41 @@
+#include <sennit/detail/wait_queue.hpp>
+
+#include "fiber/waiter.hpp"
+
+namespace sennit::inline v0::detail {
+
+void wait_queue::push_back(wait_node& node) noexcept {
+  node.linked = true;
+  node.next = nullptr;
+  node.prev = tail_;
+  (tail_ != nullptr ? tail_->next : head_) = &node;
+  tail_ = &node;
+}
+
+void wait_queue::push_front(wait_node& node) noexcept {
+  node.linked = true;
+  node.prev = nullptr;
+  node.next = head_;
+  (head_ != nullptr ? head_->prev : tail_) = &node;
+  head_ = &node;
+}
+
+bool wait_queue::remove(wait_node& node) noexcept {
+  if (!node.linked) return false;
+  node.linked = false;
+  (node.prev != nullptr ? node.prev->next : head_) = node.next;
+  (node.next != nullptr ? node.next->prev : tail_) = node.prev;
+  return true;
+}
+
+wait_node* wait_queue::claim_front() noexcept {
+  while (wait_node* node = head_) {
+    remove(*node);
+    // Losing means that a timer, a stop or another queue was first. The waiter is on its way to take this lock and
+    // unlink, so the node lives until we release it.
+    if (node->claim()) return node;
+  }
+  return nullptr;
+}
+
+}  // namespace sennit::inline v0::detail
