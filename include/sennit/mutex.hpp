@@ -1,0 +1,29 @@
+#pragma once
+#include <sennit/detail/wait_queue.hpp>
+
+namespace sennit::inline v0 {
+
+/// std::mutex for fibers and plain threads: parks a fiber, blocks a thread. Constant initialised. Meets Lockable.
+/// Locking never observes a stop. Barging is allowed, but a waiter that was passed over 3 times is handed the mutex.
+/// CHECKs: unlock by a non-owner, recursive lock, destruction while locked.
+class SENNIT_CAPABILITY("mutex") mutex {
+ public:
+  constexpr mutex() noexcept = default;
+  SENNIT_API ~mutex();
+  mutex(const mutex&) = delete;
+  mutex& operator=(const mutex&) = delete;
+
+  SENNIT_API void lock() noexcept SENNIT_ACQUIRE();
+  [[nodiscard]] SENNIT_API bool try_lock() noexcept SENNIT_TRY_ACQUIRE(true);
+  SENNIT_API void unlock() noexcept SENNIT_RELEASE();
+
+ private:
+  void lock_slow(detail::waiter& self) noexcept;
+  void unlock_slow() noexcept;
+
+  detail::atomic<std::uint32_t> word_{0};
+  detail::atomic<detail::waiter*> owner_{nullptr};
+  detail::wait_queue waiters_;
+};
+
+}  // namespace sennit::inline v0

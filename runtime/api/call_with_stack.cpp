@@ -1,0 +1,66 @@
+// Running part of a fiber on a larger stack.
+#include <sennit/fiber.hpp>
+
+#include <exception>
+#include <system_error>
+
+#include "sched/current.hpp"
+#include "sched/park.hpp"
+#include "sched/worker.hpp"
+
+namespace sennit::inline v0::detail {
+namespace {
+
+/// The call, on the small stack. While it runs, fiber_block::ctx and ::memory are those of the large one, so parks,
+/// overflow reports and dumps need to know nothing of it.
+struct stack_call {
+  fiber_block& f;
+  void (*run)(void*);
+  void* argument;
+  context outer;
+  std::exception_ptr failure;
+};
+
+constinit thread_local stack_call* starting = nullptr;
+
+[[gnu::noinline]] void set_starting(stack_call* call) noexcept { starting = call; }
+[[gnu::noinline]] stack_call* get_starting() noexcept { return starting; }
+
+void enter_large_stack(void*) noexcept {
+  stack_call& call = *get_starting();
+  try {
+    call.run(call.argument);
+  } catch (...) {
+    call.failure = std::current_exception();
+  }
+  worker* w = call.f.last;
+  call.outer.exceptions = w->live_exceptions();
+  switch_context(call.f.ctx, call.outer, w, w->live_exceptions(), true);
+}
+
+}  // namespace
+
+void run_on_stack(std::size_t usable, void (*run)(void*), void* argument) {
+  const stack_class kind = class_for(usable);
+  fiber_block* f = current_fiber();
+  if (f == nullptr) return run(argument);
+  worker* w = f->last;
+  std::error_code why;
+  const stack large = w->stacks.take(kind, why);
+  if (!large) throw std::system_error(why, "sennit: no stack for call_with_stack");
+  stack_call call{*f, run, argument, f->ctx, nullptr};
+  const stack small = std::exchange(f->memory, large);
+  f->ctx = {};  // `call.outer` has it now: make_context would release what a sanitizer knows of the running fiber
+  make_context(f->ctx, large.limit(), large.top(), enter_large_stack, current_fp_env());
+  // The same fiber: `throw;` and uncaught_exceptions() go on as if it were a plain call.
+  f->ctx.exceptions = w->live_exceptions();
+  set_starting(&call);
+  w = static_cast<worker*>(switch_context(call.outer, f->ctx, w, w->live_exceptions()));
+  destroy_context(f->ctx);
+  f->ctx = call.outer;
+  f->memory = small;
+  w->stacks.put(large);
+  if (call.failure != nullptr) std::rethrow_exception(call.failure);
+}
+
+}  // namespace sennit::inline v0::detail

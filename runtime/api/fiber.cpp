@@ -1,0 +1,170 @@
+// Spawning, joining and the handle operations of fiber.
+#include <sennit/fiber.hpp>
+
+#include <ostream>
+
+#include "base/check.hpp"
+#include "base/log.hpp"
+#include "sched/current.hpp"
+#include "sched/park.hpp"
+#include "sched/scheduler.hpp"
+#include "sync/scope_links.hpp"
+
+namespace sennit::inline v0 {
+namespace detail {
+namespace {
+
+constexpr std::uint64_t id_block = 1024;
+
+/// Ids are handed to threads in blocks, so that spawning on many workers shares no counter.
+std::uint64_t new_id() noexcept {
+  static constinit atomic<std::uint64_t> next_block{0};
+  static constinit thread_local std::uint64_t next = 0;  // never read after a switch: spawn does not park
+  if (next % id_block == 0) next = next_block.fetch_add(1, relaxed) * id_block;  // mm:fiber-id
+  return ++next;
+}
+
+[[noreturn]] void fail(std::errc code, const char* what) { throw std::system_error(std::make_error_code(code), what); }
+
+/// True in the child of a fork() for a fiber of the parent: nobody runs it here, and its locks may be held for ever.
+bool lost_by_fork(const fiber_block& f) noexcept { return f.forks != fork_generation(); }
+
+void wait_done(fiber_block& f, bool ambient) {
+  if (lost_by_fork(f)) fail(std::errc::operation_not_permitted, "sennit: this fiber belongs to the parent of a fork()");
+  waiter& self = current_waiter();
+  if (&self == &f) fail(std::errc::resource_deadlock_would_occur, "sennit: a fiber joins itself");
+  f.joiners.lock.lock();
+  if (f.state.is_done()) {
+    f.joiners.lock.unlock();
+    return;
+  }
+  wait_node node(self, 0);
+  f.joiners.push_back(node);
+  const auto woken_by =
+      park(self, {.kind = wait_kind::join, .object = &f, .ambient = ambient, .held = &f.joiners.lock});
+  if (woken_by == 0) return;
+  {
+    const spin_guard guard(f.joiners.lock);
+    f.joiners.remove(node);
+  }
+  throw_if_ambient(woken_by);
+}
+
+void rethrow_failure(fiber_block& f) {
+  // Ended, and only the handle's owner joins: nobody else touches the result.
+  if (f.failure != nullptr) std::rethrow_exception(std::exchange(f.failure, nullptr));
+}
+
+}  // namespace
+
+fiber_block* spawn(task&& work, spawn_options o) {
+  scheduler* home = o.home;
+  if (worker* w = this_worker(); w != nullptr && home == nullptr) home = &w->home;
+  if (home == nullptr) {
+    fail(std::errc::operation_not_permitted, "sennit: no runtime on this thread: use runtime::spawn or runtime::run");
+  }
+  if (home->lost_by_fork()) {
+    fail(std::errc::operation_not_permitted,
+         "sennit: this runtime belongs to the parent of a fork(): start one in the child, or exec");
+  }
+  if (home->draining()) fail(std::errc::operation_not_permitted, "sennit: spawn after shutdown");
+  const stack_class kind = o.attrs.stack_size == 0 ? home->default_stack() : class_for(o.attrs.stack_size);
+
+  fiber_block* f = home->allocate();
+  if (f == nullptr) fail(std::errc::not_enough_memory, "sennit: no memory for a control block");
+  f->home = home;
+  f->stack_kind = kind;
+  f->wait_for = wait_kind::none;
+  f->detached.store(o.detached, relaxed);  // mm:detached
+  f->yields = 0;
+  f->shields = 0;
+  f->pins = o.attrs.pinned ? 1 : 0;
+  f->last = nullptr;
+  f->ambient_deadline = never;
+  f->innermost = nullptr;
+  f->owner = nullptr;
+  f->finish = nullptr;
+  f->fp = current_fp_env();
+  f->forks = fork_generation();
+  f->id = new_id();
+  f->where = o.attrs.where;
+  f->stop_state = std::move(o.stop);
+  f->set_name(o.attrs.name);
+  f->work = std::move(work);
+  f->refs.store(o.detached ? 1 : 2, release);  // mm:block-refs: from here on dumps see it
+  if (o.scope != nullptr) {
+    try {
+      scope_links::adopt(*o.scope, *f);
+    } catch (...) {
+      f->work.reset();
+      f->state.set_done();
+      scheduler::release(*f, this_worker());
+      throw;
+    }
+  }
+  home->start(*f);
+  return f;
+}
+
+void drop_handle(fiber_block* block) noexcept { scheduler::release(*block, this_worker()); }
+
+void join(fiber_block* block) {
+  if (block == nullptr) fail(std::errc::invalid_argument, "sennit: join of a fiber that is not joinable");
+  wait_done(*block, true);
+}
+
+void join_uninterrupted(fiber_block* block) {
+  wait_done(*block, false);
+  rethrow_failure(*block);
+}
+
+void take_result(fiber_block* block) {
+  const struct handle {
+    fiber_block* f;
+    ~handle() { drop_handle(f); }
+  } guard{block};
+  rethrow_failure(*block);
+}
+
+void join_and_check(fiber_block* block) noexcept {
+  if (lost_by_fork(*block)) return;
+  wait_done(*block, false);
+  if (block->failure != nullptr) {
+    log(log_level::error, "fiber '%s' ended with an exception that nobody fetched by join()", block->name().data());
+    rethrow_failure(*block);  // out of noexcept: terminate, with the exception's message
+  }
+  drop_handle(block);
+}
+
+stop_source stop_source_of(fiber_block* block) {
+  const spin_guard guard(block->joiners.lock);
+  if (!block->stop_state.stop_possible()) block->stop_state = stop_source();
+  return block->stop_state;
+}
+
+std::uint64_t id_of(const fiber_block* block) noexcept { return block->id; }
+
+}  // namespace detail
+
+void fiber::detach() {
+  if (block_ == nullptr) {
+    detail::fail(std::errc::invalid_argument, "sennit: detach of a fiber that is not joinable");
+  }
+  detail::fiber_block* f = std::exchange(block_, nullptr);
+  bool lost = false;
+  {
+    // With the fiber's own section in fiber_entry: the exception is seen here, or the detaching there.
+    const detail::spin_guard guard(f->joiners.lock);
+    f->detached.store(true, detail::relaxed);  // mm:detached
+    lost = f->failure != nullptr;
+  }
+  if (lost) {
+    detail::log(detail::log_level::error, "detached fiber '%s' had ended with an exception", f->name().data());
+    std::terminate();
+  }
+  detail::drop_handle(f);
+}
+
+std::ostream& operator<<(std::ostream& out, fiber::id i) { return out << i.value(); }
+
+}  // namespace sennit::inline v0

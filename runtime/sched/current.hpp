@@ -1,0 +1,30 @@
+#pragma once
+// The thread_locals of the runtime: all of them, behind accessors that no compiler can cache over a switch.
+#include "fiber/waiter.hpp"
+
+namespace sennit::inline v0::detail {
+
+class worker;
+
+/// The worker that runs on this thread; nullptr on a plain thread. After a switch ask again (or take what the switch
+/// returned): the fiber may be on another thread.
+[[nodiscard]] worker* this_worker() noexcept;
+void set_this_worker(worker* w) noexcept;
+
+/// A plain thread as a waiter: parks on a futex, or, while it does I/O, on poll(2) with an eventfd.
+class thread_waiter final : public waiter {
+ public:
+  ~thread_waiter();
+  /// Eventfd that ready() writes while polling; made at the first use, -1 if none is to be had.
+  [[nodiscard]] int wake_fd() noexcept;
+
+  atomic<bool> polling{false};  // ready() must write wake_fd, not the futex
+
+ private:
+  int wake_fd_ = -1;
+};
+
+/// This plain thread's waiter. CHECK: not on a fiber.
+[[nodiscard]] thread_waiter& this_thread_waiter() noexcept;
+
+}  // namespace sennit::inline v0::detail

@@ -1,0 +1,94 @@
+#include "sched/monitor.hpp"
+
+#include <pthread.h>
+
+#include "base/futex.hpp"
+#include "base/log.hpp"
+#include "sched/scheduler.hpp"
+
+namespace sennit::inline v0::detail {
+namespace {
+
+constexpr nanos takeover_after = 1'000'000;     // a poller that nobody looked at for so long is taken over
+constexpr nanos report_interval = 1'000'000'000;  // at most one stall report a second
+constexpr int calm_ticks = 10;                  // so many ticks with all workers asleep, then the monitor sleeps too
+
+}  // namespace
+
+void monitor::start() {
+  watches_.resize(watched_.workers().size());
+  thread_ = std::thread([this] { run(); });
+}
+
+void monitor::stop() noexcept {
+  stop_.store(1, seq_cst);  // mm:monitor-stop
+  rouse();
+  futex_wake(stop_.address(), 1);
+  if (thread_.joinable()) thread_.join();
+}
+
+void monitor::rouse() noexcept {
+  if (asleep_.exchange(0, seq_cst) != 0) futex_wake(asleep_.address(), 1);  // mm:monitor-asleep
+}
+
+void monitor::run() noexcept {
+  pthread_setname_np(pthread_self(), "sennit-monitor");
+  host& outside = watched_.outside();
+  // One worker: nobody could run what a takeover makes ready, only the report is left.
+  const nanos stall = watched_.settings().stall_threshold.count();
+  const nanos period = watched_.workers().size() > 1 ? takeover_after : std::max<nanos>(stall / 2, takeover_after);
+  int calm = 0;
+  while (stop_.load(seq_cst) == 0) {  // mm:monitor-stop
+    calm = watched_.idle.awake() == 0 ? calm + 1 : 0;
+    if (calm > calm_ticks) {
+      asleep_.store(1, seq_cst);  // mm:monitor-asleep
+      watched_.feed();  // a fiber may have starved since the last tick, unseen by the last stack's return
+      // A worker that wakes after this look sees the flag; one that woke before is seen here.
+      if (watched_.idle.awake() == 0 && stop_.load(seq_cst) == 0) {  // mm:monitor-stop
+        futex_wait(asleep_.address(), 1, never);
+      }
+      asleep_.store(0, seq_cst);  // mm:monitor-asleep
+      calm = 0;
+    }
+    futex_wait(stop_.address(), 0, outside.now() + period);
+    tick(outside.now());
+  }
+}
+
+void monitor::tick(nanos now) noexcept {
+  watched_.feed();
+  const nanos stall = watched_.settings().stall_threshold.count();
+  for (const auto& w : watched_.workers()) {
+    watch& seen = watches_[w->index];
+    const fiber_block* running = w->running();
+    if (running == nullptr || w->switches() != seen.switches) {
+      seen = {.switches = w->switches(), .since = now};
+    }
+    const nanos stuck = now - seen.since;
+    if (watched_.workers().size() > 1 && running != nullptr) {
+      fiber_chain out;
+      if (now - w->last_poll() >= takeover_after) w->poll_ready(out);
+      if (stuck >= takeover_after) {
+        if (fiber_block* f = w->take_stuck_next(seen.switches)) out.push_back(f);
+      }
+      if (!out.empty()) {
+        takeovers_.add();
+        watched_.inject(std::move(out));
+      } else if (stuck >= takeover_after && w->has_shared_work()) {
+        // Queued by a switch that expected to run it soon (a yield), when everybody else slept.
+        watched_.notify();
+      }
+    }
+    if (stall > 0 && running != nullptr && stuck >= stall && !seen.reported && now >= next_report_) {
+      seen.reported = true;
+      next_report_ = now + report_interval;
+      stalls_.add();
+      // The block is type-stable; a name torn by a new fiber in it is still zero-terminated.
+      log(log_level::warn, "worker %u has run fiber '%s' (id %llu) for %lld ms without a switch: use sennit::blocking()",
+          w->index, running->name().data(), static_cast<unsigned long long>(running->id),
+          static_cast<long long>(stuck / 1'000'000));
+    }
+  }
+}
+
+}  // namespace sennit::inline v0::detail

@@ -1,0 +1,141 @@
+#include "sched/park.hpp"
+
+#include <sennit/error.hpp>
+
+#include <poll.h>
+
+#include "base/check.hpp"
+#include "base/futex.hpp"
+#include "base/host.hpp"
+#include "sched/current.hpp"
+#include "sched/scheduler.hpp"
+#include "sched/worker.hpp"
+
+namespace sennit::inline v0::detail {
+namespace {
+
+/// A park of a fiber, on its stack: what the post-switch hook needs.
+struct parking {
+  const park_plan& plan;
+  nanos deadline;
+  bool interruptible;
+};
+
+void release(const park_plan& plan) noexcept SENNIT_NO_ANALYSIS {
+  // The waiter cannot leave park() before it has taken every lock that holds a node of it, so the plan is there as long
+  // as one lock is ours. After the last unlock nothing here may be read.
+  spin_lock* const first = plan.held;
+  const std::span<spin_lock* const> rest = plan.more_held;
+  if (first != nullptr) first->unlock();
+  for (spin_lock* lock : rest) lock->unlock();
+}
+
+/// Runs on the next context, after `f` has left its stack: only now may anybody wake it.
+void publish_parked(worker& w, fiber_block& f, void* arg) noexcept SENNIT_NO_ANALYSIS {
+  const parking& p = *static_cast<parking*>(arg);
+  const park_plan& plan = p.plan;
+  const bool timed = p.deadline != never;
+  if (timed) {
+    // Held until the fiber is parked: a timer that expires before would find nobody to wake, and be lost.
+    w.timers.lock.lock();
+    f.timer.deadline = p.deadline;
+    f.timer.epoch = f.state.epoch();
+    w.timers.insert(f.timer);
+  }
+  const bool nothing_held = plan.held == nullptr && plan.more_held.empty();
+  const bool parked = f.state.publish(p.interruptible);
+  // Without a lock of a queue the fiber may be gone as soon as it is published: by its timer, once that lock is free, or
+  // by a stop at once. It then takes the timer's lock to disarm, so unlocking that first would be the last access.
+  if (!nothing_held) release(plan);
+  if (timed) w.timers.lock.unlock();
+  if (!parked) w.home.requeue(w, f);  // a stop came first
+}
+
+std::uint16_t park_fiber(fiber_block& f, const park_plan& plan) noexcept {
+  worker* w = f.last;
+  const bool interruptible = plan.ambient && f.shields == 0;
+  const bool ambient_first = interruptible && f.ambient_deadline < plan.deadline;
+  parking p{plan, ambient_first ? f.ambient_deadline : plan.deadline, interruptible};
+  f.wait_for = plan.kind;
+  f.wait_object = plan.object;
+  f.wait_since = w->last_poll();
+  w->counters.parks.add();
+  timer_queue& timers = w->timers;
+  w->leave(f, publish_parked, &p);
+  f.wait_for = wait_kind::none;
+  const std::uint16_t woken_by = f.state.case_won();
+  if (p.deadline != never && woken_by != case_timeout) {
+    const spin_guard guard(timers.lock);
+    timers.remove(f.timer);
+  }
+  return woken_by == case_timeout && ambient_first ? case_ambient_timeout : woken_by;
+}
+
+std::uint16_t park_thread(thread_waiter& t, const park_plan& plan) noexcept SENNIT_NO_ANALYSIS {
+  const std::uint32_t epoch = t.state.epoch();
+  const bool published = t.state.publish(false);
+  SENNIT_CHECK(published, "a plain thread has no ambient stop");
+  release(plan);
+  for (;;) {
+    const auto seen = t.state.peek();
+    // Claimed is not enough: the waker may still be inside the primitive. Its last access is thread_ready.
+    if ((seen & state_word::thread_ready) != 0) return t.state.case_won();
+    if ((seen & state_word::parked) != 0 && plan.deadline != never && clock_now() >= plan.deadline &&
+        t.state.claim(epoch, case_timeout)) {
+      return case_timeout;
+    }
+    futex_wait(t.state.futex_address(), state_word::futex_value(seen),
+               (seen & state_word::parked) != 0 ? plan.deadline : never);
+  }
+}
+
+}  // namespace
+
+waiter& current_waiter() noexcept {
+  if (worker* w = this_worker()) return *w->running();
+  return this_thread_waiter();
+}
+
+fiber_block* current_fiber() noexcept {
+  worker* w = this_worker();
+  return w != nullptr ? w->running() : nullptr;
+}
+
+std::uint16_t park(waiter& self, const park_plan& plan) noexcept {
+  return self.is_fiber() ? park_fiber(static_cast<fiber_block&>(self), plan)
+                         : park_thread(static_cast<thread_waiter&>(self), plan);
+}
+
+void ready(waiter& claimed) noexcept {
+  if (claimed.is_fiber()) {
+    if (claimed.state.may_run()) claimed.home->make_ready(static_cast<fiber_block&>(claimed));
+    return;
+  }
+  auto& thread = static_cast<thread_waiter&>(claimed);
+  // Everything that is needed of the thread is read before it may go on; afterwards the kernel only compares addresses.
+  const void* address = thread.state.futex_address();
+  if (thread.polling.load(acquire)) {  // mm:thread-polling
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = system_host().write(thread.wake_fd(), &one, sizeof one);
+    thread.state.set_thread_ready();
+  } else {
+    thread.state.set_thread_ready();
+    futex_wake(address, 1);
+  }
+}
+
+void throw_if_ambient(std::uint16_t woken_by) {
+  if (woken_by == case_stop) {
+    throw_if(std::make_error_code(std::errc::operation_canceled), "sennit: the enclosing scope or runtime was stopped");
+  }
+  if (woken_by == case_ambient_timeout) {
+    throw_if(make_error_code(error::deadline_passed), "sennit: the deadline of an enclosing scope");
+  }
+}
+
+nanos clock_now() noexcept {
+  worker* w = this_worker();
+  return (w != nullptr ? w->home.outside() : system_host()).now();
+}
+
+}  // namespace sennit::inline v0::detail

@@ -1,0 +1,117 @@
+#pragma once
+// The core of a runtime: its workers and what they share.
+#include <sennit/runtime.hpp>
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "fiber/block_slab.hpp"
+#include "queue/inject_queue.hpp"
+#include "sched/idle_set.hpp"
+#include "sched/monitor.hpp"
+#include "sched/process.hpp"
+#include "sched/worker.hpp"
+#include "stack/stack_pool.hpp"
+
+namespace sennit::inline v0::detail {
+
+/// Something of a higher floor that lives as long as a scheduler: the helper threads.
+class scheduler_part {
+ public:
+  virtual ~scheduler_part() = default;
+};
+
+/// Owned by one `runtime`. Any thread, unless a function says otherwise.
+class scheduler {
+ public:
+  scheduler(runtime& face, const options& opts);
+  ~scheduler();
+  scheduler(const scheduler&) = delete;
+  scheduler& operator=(const scheduler&) = delete;
+
+  /// A block for a new fiber that is not yet runnable; nullptr without memory.
+  fiber_block* allocate() noexcept;
+  /// Gives up a reference to `f`.
+  static void release(fiber_block& f, worker* w) noexcept;
+  /// Makes a new fiber runnable.
+  void start(fiber_block& f) noexcept;
+
+  /// Queues a claimed fiber of this runtime, from wherever the caller is.
+  void make_ready(fiber_block& f) noexcept;
+  /// Queues fibers of this runtime at the end of `w`'s queue, or where a pin or force_migrate wants them. On w's thread.
+  void requeue(worker& w, fiber_block& f) noexcept;
+  void requeue(worker& w, fiber_chain&& chain) noexcept;
+  /// Queues fibers for any worker and wakes one.
+  void inject(fiber_chain&& chain) noexcept;
+  /// After work was queued where others can take it: wakes a worker if one sleeps and none searches.
+  void notify() noexcept;
+
+  /// Stack shortage: keeps `f` until a stack comes free, or fails it if none is in use.
+  void starve(fiber_block* f, std::error_code why) noexcept;
+  /// A stack was returned: lets a starved fiber try again.
+  void feed() noexcept;
+
+  /// True in the child of a fork(): the workers do not exist in this process.
+  [[nodiscard]] bool lost_by_fork() const noexcept { return generation_ != fork_generation(); }
+
+  enum class phase : std::uint32_t { running, draining, stopping };
+  [[nodiscard]] phase state() const noexcept { return phase_.load(seq_cst); }  // mm:phase
+  [[nodiscard]] bool draining() const noexcept { return state() != phase::running; }
+  /// A worker left its sleep: the monitor must watch again.
+  void worker_woke() noexcept;
+  /// A fiber ended: wakes shutdown() if it waits for the last one.
+  void fiber_ended() noexcept;
+  bool shutdown(nanos timeout);
+
+  [[nodiscard]] std::span<const std::unique_ptr<worker>> workers() const noexcept { return workers_; }
+  [[nodiscard]] runtime_stats stats() const;
+  [[nodiscard]] host& outside() const noexcept { return *host_; }
+  [[nodiscard]] const options& settings() const noexcept { return options_; }
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] runtime& face() const noexcept { return face_; }
+  [[nodiscard]] stack_class default_stack() const noexcept { return default_stack_; }
+
+  /// The part, made by `make` at the first call.
+  scheduler_part& part(std::unique_ptr<scheduler_part> (*make)());
+
+  inject_queue injected;
+  idle_set idle;
+
+ private:
+  std::unique_ptr<stack_pool> stack_pool_;
+
+ public:
+  stack_pool& stacks;
+
+ private:
+  friend class worker;
+  friend class monitor;
+  [[nodiscard]] bool any_work() const noexcept;
+  [[nodiscard]] bool all_ended() const noexcept;
+  void stop_all_fibers() noexcept;
+  bool abandon_rest() noexcept;  // true if stacks were left in the middle of something
+  void start_threads();
+  void stop_threads() noexcept;
+
+  runtime& face_;
+  const options options_;
+  const std::string name_;
+  host* const host_;
+  const stack_class default_stack_;
+  block_slab* const slab_;
+  const unsigned generation_;
+  atomic<phase> phase_{phase::running};
+  atomic<std::uint32_t> ended_{0};            // futex: bumped by fiber_ended() while draining
+  atomic<std::uint64_t> spawned_outside_{0};  // by plain threads
+  atomic<std::uint32_t> wakers_inside_{0};    // threads of others inside make_ready(): the destructor waits for them
+  atomic<std::uint32_t> migrate_turn_{0};     // force_migrate: round robin
+  inject_queue starved_;
+  std::vector<std::unique_ptr<worker>> workers_;
+  std::unique_ptr<monitor> monitor_;
+  std::mutex part_mutex_;
+  std::unique_ptr<scheduler_part> part_;
+};
+
+}  // namespace sennit::inline v0::detail

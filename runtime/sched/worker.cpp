@@ -1,0 +1,357 @@
+#include "sched/worker.hpp"
+
+#include <algorithm>
+#include <exception>
+
+#include "base/check.hpp"
+#include "base/log.hpp"
+#include "sched/current.hpp"
+#include "sched/park.hpp"
+#include "sched/scheduler.hpp"
+#include "stack/overflow.hpp"
+
+namespace sennit::inline v0::detail {
+namespace {
+
+constexpr std::size_t inject_batch = 128;      // fibers taken from the inject queue at once, at most
+constexpr nanos poll_backoff_below = 50'000;  // polls closer together than this, and empty, may become rarer
+
+/// The body of a detached fiber: nothing catches, so std::terminate runs at the throw site and a core shows it.
+void run_uncaught(task& work) noexcept { work(); }
+
+}  // namespace
+
+worker::worker(scheduler& s, unsigned i)
+    : home(s), index(i), stacks(s.stacks), waker_(poll, 0), random_(s.outside().random()) {}
+
+// ---- the switch ----
+
+worker* worker::leave(fiber_block& me, after_switch_fn after, void* arg, bool final) noexcept {
+  context* to = nullptr;
+  while (fiber_block* next = pick_next()) {
+    to = enter(next);
+    if (to != nullptr) break;
+  }
+  if (to == nullptr) {
+    running_.store(nullptr, relaxed);  // mm:worker-running
+    to = &root_;
+  }
+  after_ = {after, &me, arg};
+  auto* w = static_cast<worker*>(switch_context(me.ctx, *to, this, *live_, final));
+  w->after_switch();
+  return w;
+}
+
+void worker::execute(fiber_block* f) noexcept {
+  context* to = enter(f);
+  if (to == nullptr) return;
+  switch_context(root_, *to, this, *live_);
+  after_switch();
+}
+
+void worker::after_switch() noexcept {
+  const auto job = after_;
+  after_.fn = nullptr;
+  if (job.fn != nullptr) job.fn(*this, *job.left, job.arg);
+}
+
+/// Makes `f` the running fiber; binds a stack at its first run. nullptr: no stack, `f` waits for one elsewhere.
+context* worker::enter(fiber_block* f) noexcept {
+  if (!f->memory) [[unlikely]] {
+    std::error_code why;
+    f->memory = stacks.take(f->stack_kind, why);
+    if (!f->memory) {
+      home.starve(f, why);
+      return nullptr;
+    }
+    counters.bound.add();
+    make_context(f->ctx, f->memory.limit(), f->memory.top(), &worker::fiber_entry, f->fp);
+  }
+  switches_.add();
+  f->last = this;
+  running_.store(f, relaxed);  // mm:worker-running
+  return &f->ctx;
+}
+
+void worker::fiber_entry(void* transfer) noexcept {
+  auto* w = static_cast<worker*>(transfer);
+  w->after_switch();
+  fiber_block& f = *w->running();
+  if (f.detached.load(relaxed) && f.finish == nullptr) {  // mm:detached
+    run_uncaught(f.work);
+  } else {
+    bool lost = false;
+    try {
+      f.work();
+    } catch (...) {
+      std::exception_ptr failure = std::current_exception();
+      const spin_guard guard(f.joiners.lock);
+      f.failure = std::move(failure);
+      lost = f.finish == nullptr && f.detached.load(relaxed);  // mm:detached
+    }
+    if (lost) {
+      log(log_level::error, "uncaught exception in detached fiber '%s'", f.name().data());
+      std::terminate();
+    }
+  }
+  f.work.reset();
+  SENNIT_CHECK(!f.home->lost_by_fork(), "a fiber that forks must end the child by _exit() or exec, not by returning");
+  f.last->leave(f, &worker::finish, nullptr, true);
+  __builtin_unreachable();
+}
+
+void worker::finish(worker& w, fiber_block& f, void*) noexcept {
+  // The stack goes back before anybody is told: who joins the last fiber may rely on its memory being free.
+  destroy_context(f.ctx);
+  w.stacks.put(f.memory);
+  f.memory = {};
+  w.counters.unbound.add();
+  w.home.feed();
+  conclude(w.home, &w, f);
+}
+
+void conclude(scheduler& home, worker* w, fiber_block& f) noexcept {
+  if (f.finish != nullptr) f.finish(f.owner, f);
+  f.joiners.lock.lock();
+  f.state.set_done();
+  wait_node* joiner = f.joiners.claim_front();
+  f.joiners.lock.unlock();
+  while (joiner != nullptr) {
+    waiter* who = joiner->who;  // the node dies once its waiter runs
+    f.joiners.lock.lock();
+    joiner = f.joiners.claim_front();
+    f.joiners.lock.unlock();
+    ready(*who);
+  }
+  if (w != nullptr) w->counters.finished.add();
+  home.fiber_ended();
+  scheduler::release(f, w);
+}
+
+// ---- queues ----
+
+fiber_block* worker::pick_next() noexcept {
+  if (switches_.get() >= poll_at_) return nullptr;  // the root looks outside first
+  if (next_.load(relaxed) != nullptr && lifo_uses_ < lifo_limit) {  // mm:lifo-slot
+    if (fiber_block* f = next_.exchange(nullptr, acq_rel)) {        // mm:lifo-slot
+      ++lifo_uses_;
+      return f;
+    }
+  }
+  lifo_uses_ = 0;
+  if (!own_.empty() && (own_turn_ = !own_turn_)) return own_.pop_front();  // in turn with the others
+  if (fiber_block* f = queue_.pop()) return f;
+  if (!own_.empty()) return own_.pop_front();
+  if (next_.load(relaxed) == nullptr) return nullptr;  // mm:lifo-slot
+  return next_.exchange(nullptr, acq_rel);             // mm:lifo-slot
+}
+
+bool worker::push_next(fiber_block* f) noexcept {
+  fiber_block* older = next_.exchange(f, acq_rel);  // mm:lifo-slot
+  if (older == nullptr) return false;
+  push_back(older);  // the newest runs next, on a warm cache
+  return true;
+}
+
+void worker::push_back(fiber_block* f) noexcept {
+  if (!queue_.push(f)) [[unlikely]] home.injected.push(f);
+}
+
+void worker::push_back(fiber_chain&& chain) noexcept {
+  while (fiber_block* f = chain.pop_front()) push_back(f);
+}
+
+void worker::push_mailbox(fiber_block* f) noexcept {
+  mailbox_.push(f);
+  storeload_fence();  // the fiber is visible before the sleep word is read (pairs with sleep())
+  wake();
+}
+
+fiber_block* worker::take_stuck_next(std::uint64_t seen_switches) noexcept {
+  if (switches_.get() != seen_switches || next_.load(relaxed) == nullptr) return nullptr;  // mm:lifo-slot
+  return next_.exchange(nullptr, acq_rel);                                                 // mm:lifo-slot
+}
+
+worker* worker::yield(fiber_block& me) noexcept {
+  if (switches_.get() < poll_at_ && !has_work() && !home.options_.force_migrate) {
+    switches_.add();  // nobody else: stay, but come closer to the next look outside
+    return this;
+  }
+  return leave(
+      me, [](worker& w, fiber_block& left, void*) noexcept { w.home.requeue(w, left); }, nullptr);
+}
+
+// ---- the worker's own context ----
+
+void worker::run() noexcept {
+  set_this_worker(this);
+  live_ = thread_exception_state();
+  const alt_stack signal_stack;
+  now_.store(home.outside().now(), relaxed);  // mm:worker-now
+  while (fiber_block* f = next_for_root()) execute(f);
+  stacks.flush();
+  set_this_worker(nullptr);
+}
+
+fiber_block* worker::next_for_root() noexcept {
+  for (;;) {
+    if (switches_.get() >= poll_at_) {
+      maintain();
+      // Here too: fibers that yield for ever would never let us come to the check below.
+      if (home.state() == scheduler::phase::stopping) return nullptr;
+    }
+    if (fiber_block* f = pick_next()) {
+      stop_searching();
+      return f;
+    }
+    if (take_from_outside()) continue;
+    if (home.state() == scheduler::phase::stopping) return nullptr;
+    maintain();
+    if (!has_work() && !search()) sleep();
+  }
+}
+
+void worker::stop_searching() noexcept {
+  if (!searching_) return;
+  searching_ = false;
+  // The last searcher hands over: more work may be queued than this worker will run soon.
+  if (home.idle.end_search()) home.notify();
+}
+
+/// Mailbox and a fair share of the inject queue; true if anything came.
+bool worker::take_from_outside() noexcept {
+  fiber_chain mine = mailbox_.pop(~std::size_t{0});
+  const bool mail = !mine.empty();
+  own_.append(mine);
+  if (home.injected.empty()) return mail;
+  const std::size_t share = home.injected.size() / home.workers().size() + 1;
+  fiber_chain got = home.injected.pop(std::min(share, inject_batch));
+  if (got.empty()) return mail;
+  // What is alone runs here next; everything else others could run meanwhile.
+  const bool crowd = got.count > 1 || has_work();
+  push_back(std::move(got));
+  if (crowd) home.notify();
+  return true;
+}
+
+void worker::requeue(fiber_chain&& chain) noexcept {
+  const bool crowd = chain.count > 1 || (chain.count == 1 && has_work());
+  home.requeue(*this, std::move(chain));
+  if (crowd) home.notify();
+}
+
+void worker::maintain() noexcept {
+  fiber_chain out;
+  const nanos before = last_poll();
+  const bool polled = poll_ready(out);
+  const bool calm = polled && out.empty() && last_poll() - before < poll_backoff_below;
+  poll_interval_ = calm ? std::min(poll_interval_ * 2, poll_interval_max) : poll_interval_min;
+  requeue(std::move(out));
+  take_from_outside();
+  poll_at_ = switches_.get() + poll_interval_;
+}
+
+bool worker::poll_ready(fiber_chain& out) noexcept {
+  if (!poll_token_.try_lock()) return false;
+  poll_locked(0, out);
+  poll_token_.unlock();
+  return true;
+}
+
+std::size_t worker::poll_locked(nanos timeout, fiber_chain& out) noexcept {
+  const int got = poll.wait(events_, timeout);
+  SENNIT_CHECK_SEEN(got >= 0, "the poller failed; keep its descriptor open", got);
+  counters.polls.add();
+  counters.poll_events.add(static_cast<std::uint64_t>(got));
+  for (const poll_event& e : std::span(events_).first(static_cast<std::size_t>(got))) {
+    if (e.token == 0) {
+      waker_.acknowledge();
+      continue;
+    }
+    for (waiter* w : io_slot::deliver(e)) {
+      if (w == nullptr) continue;
+      if (w->home == &home) {
+        if (w->state.may_run()) out.push_back(static_cast<fiber_block*>(w));
+      } else {
+        ready(*w);
+      }
+    }
+  }
+  const nanos now = home.outside().now();
+  now_.store(now, relaxed);  // mm:worker-now
+  while (timers.next_deadline() <= now) {
+    const spin_guard guard(timers.lock);
+    timer_node* due = timers.pop_due(now);
+    if (due == nullptr) break;
+    fiber_block& f = fiber_block::of(*due);
+    if (f.state.claim(due->epoch, case_timeout) && f.state.may_run()) out.push_back(&f);
+  }
+  return out.count;
+}
+
+/// Looks at the other workers' queues; true if anything was moved to ours. Stays a searcher if not: sleep() ends it.
+bool worker::search() noexcept {
+  const auto peers = home.workers();
+  if (peers.size() == 1) return false;
+  if (!searching_ && !home.idle.try_search()) return false;
+  searching_ = true;
+  std::array<std::uint64_t, 64> seen{};
+  for (unsigned round = 0; round < 4; ++round) {
+    const auto start = random_.below(static_cast<std::uint32_t>(peers.size()));
+    for (std::size_t i = 0; i < peers.size(); ++i) {
+      worker& victim = *peers[(start + i) % peers.size()];
+      if (&victim == this) continue;
+      if (victim.queue_.steal_into(queue_) > 0) {
+        counters.steals.add();
+        return true;
+      }
+      // A fiber in the LIFO slot is about to run there, on a warm cache: only a victim that makes no progress from one
+      // round to the next is relieved of it.
+      std::uint64_t& mark = seen[victim.index % seen.size()];
+      if (fiber_block* f = round > 0 ? victim.take_stuck_next(mark) : nullptr) {
+        push_back(f);
+        counters.steals.add();
+        return true;
+      }
+      mark = victim.switches();
+    }
+    if (take_from_outside()) return true;
+    for (int i = 0; i < 64; ++i) cpu_pause();
+  }
+  return false;
+}
+
+void worker::sleep() noexcept {
+  const bool nobody_searches = home.idle.enter(index, searching_);
+  searching_ = false;
+  if (nobody_searches && home.any_work()) home.notify();
+  fiber_chain out;
+  // From 0 to 1 only: a waker that was here before has left a 2, then there is no sleep.
+  std::uint32_t awake = 0;
+  if (sleep_word_.compare_exchange_strong(awake, 1, seq_cst, seq_cst)) {  // mm:sleep-word
+    const spin_guard token(poll_token_);  // whoever polls in our place does so briefly
+    nanos timeout = timers.next_deadline();
+    if (timeout != never) {
+      const nanos now = home.outside().now();
+      timeout = std::max(timeout, now) - now;  // no overflow, whatever deadline a user gave
+    }
+    // The word again: whoever polled in our place just now may have swallowed the waker's event.
+    const bool woken = sleep_word_.load(seq_cst) != 1;  // mm:sleep-word
+    if (woken || !mailbox_.empty() || home.state() == scheduler::phase::stopping) timeout = 0;
+    counters.sleeps.add();
+    poll_locked(timeout, out);
+  }
+  sleep_word_.exchange(0, seq_cst);  // mm:sleep-word: synchronises with the waker whose 2 it may overwrite
+  searching_ = home.idle.leave(index);
+  home.worker_woke();
+  requeue(std::move(out));
+  poll_at_ = switches_.get() + poll_interval_min;
+}
+
+void worker::wake() noexcept {
+  if (sleep_word_.exchange(2, seq_cst) != 1) return;  // mm:sleep-word
+  waker_.wake();
+  if (worker* me = this_worker(); me != nullptr) me->counters.wakes.add();
+}
+
+}  // namespace sennit::inline v0::detail

@@ -1,0 +1,145 @@
+#pragma once
+// One thread that runs fibers: its queues, its poller, its timers, and the only switch away from a fiber.
+#include <pthread.h>
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "base/host.hpp"
+#include "base/random.hpp"
+#include "context/context.hpp"
+#include "fiber/block_slab.hpp"
+#include "poller/io_slot.hpp"
+#include "poller/poller.hpp"
+#include "poller/waker.hpp"
+#include "queue/inject_queue.hpp"
+#include "queue/run_queue.hpp"
+#include "queue/timer_queue.hpp"
+#include "sched/counter.hpp"
+#include "stack/stack_cache.hpp"
+
+namespace sennit::inline v0::detail {
+
+class scheduler;
+
+struct worker_counters {
+  counter spawned, finished, parks, steals, polls, poll_events, registrations, reads, writes, wakes, sleeps;
+  counter bound, unbound;  // stacks given to fibers and returned
+};
+
+/// Owned by its scheduler. Its thread runs run(); fibers on that thread call the "fiber side"; the rest says who may.
+class worker {
+ public:
+  /// What runs on the next context right after `left` is off its stack.
+  using after_switch_fn = void (*)(worker& w, fiber_block& left, void* arg) noexcept;
+
+  worker(scheduler& home, unsigned index);
+  worker(const worker&) = delete;
+  worker& operator=(const worker&) = delete;
+
+  /// Thread body: runs fibers until the scheduler stops its workers.
+  void run() noexcept;
+
+  // --- fiber side: on the worker's thread, from the running fiber ---
+
+  /// Leaves `me` for the next ready fiber or the worker's own context; `after` then publishes `me`. Returns, when `me` is
+  /// resumed, the worker that it is on now.
+  worker* leave(fiber_block& me, after_switch_fn after, void* arg, bool final = false) noexcept;
+  /// Runs others first; returns the worker that `me` is on then. Returns at once if nobody is ready.
+  worker* yield(fiber_block& me) noexcept;
+  /// A fiber that the running one made ready: it runs next, unless that slot was used three times in a row. True if
+  /// another one had to leave the slot for the queue.
+  bool push_next(fiber_block* f) noexcept;
+  /// To the end of the queue.
+  void push_back(fiber_block* f) noexcept;
+  void push_back(fiber_chain&& chain) noexcept;
+  /// The thread's exception state, for switch_context.
+  [[nodiscard]] exception_state& live_exceptions() const noexcept { return *live_; }
+  [[nodiscard]] fiber_block* running() const noexcept { return running_.load(relaxed); }  // mm:worker-running
+
+  // --- any thread ---
+
+  /// Polls this worker's poller and timers without blocking, if nobody else does just now; what became ready is appended
+  /// to `out`. The owner calls it, and whoever takes over a worker that is stuck in user code.
+  bool poll_ready(fiber_chain& out) noexcept;
+  /// Wakes the worker if it sleeps or is about to.
+  void wake() noexcept;
+  /// A fiber that only this worker may run.
+  void push_mailbox(fiber_block* f) noexcept;
+  /// Takes the LIFO slot's fiber away from a worker that has not switched since `seen_switches`.
+  [[nodiscard]] fiber_block* take_stuck_next(std::uint64_t seen_switches) noexcept;
+  [[nodiscard]] std::uint64_t switches() const noexcept { return switches_.get(); }
+  [[nodiscard]] nanos last_poll() const noexcept { return now_.load(relaxed); }  // mm:worker-now
+  /// Work that another worker could take.
+  [[nodiscard]] bool has_shared_work() const noexcept { return !queue_.empty(); }
+  [[nodiscard]] bool has_work() const noexcept {
+    return !queue_.empty() || !own_.empty() || next_.load(relaxed) != nullptr || !mailbox_.empty();  // mm:lifo-slot
+  }
+
+  scheduler& home;
+  const unsigned index;
+  poller poll;
+  timer_queue timers;
+  worker_counters counters;
+  block_cache blocks;
+  stack_cache stacks;
+
+ private:
+  friend class scheduler;
+
+  fiber_block* pick_next() noexcept;
+  fiber_block* next_for_root() noexcept;
+  bool search() noexcept;
+  void stop_searching() noexcept;
+  void sleep() noexcept;
+  void maintain() noexcept;
+  void requeue(fiber_chain&& chain) noexcept;
+  void execute(fiber_block* f) noexcept;
+  context* enter(fiber_block* f) noexcept;
+  void after_switch() noexcept;
+  std::size_t poll_locked(nanos timeout, fiber_chain& out) noexcept SENNIT_REQUIRES(poll_token_);
+  bool take_from_outside() noexcept;
+  static void fiber_entry(void* transfer) noexcept;
+  static void finish(worker& w, fiber_block& f, void*) noexcept;
+
+  static constexpr std::uint32_t lifo_limit = 3;
+  static constexpr std::uint32_t poll_interval_min = 61;
+  static constexpr std::uint32_t poll_interval_max = 1024;
+
+  // Touched by every switch.
+  context root_;
+  exception_state* live_ = nullptr;
+  atomic<fiber_block*> running_{nullptr};
+  struct {
+    after_switch_fn fn = nullptr;
+    fiber_block* left = nullptr;
+    void* arg = nullptr;
+  } after_;
+  counter switches_;
+  std::uint64_t poll_at_ = poll_interval_min;  // value of switches_ at which the root must look outside
+  std::uint32_t poll_interval_ = poll_interval_min;
+  std::uint32_t lifo_uses_ = 0;
+  atomic<fiber_block*> next_{nullptr};  // LIFO slot
+  run_queue<> queue_;
+  fiber_chain own_;  // from the mailbox: only this worker may run them, so they are out of the thieves' reach
+  bool own_turn_ = false;
+
+  // Touched by others.
+  alignas(64) inject_queue mailbox_;
+  atomic<std::uint32_t> sleep_word_{0};  // 0 awake, 1 blocked or about to, 2 woken
+  waker waker_;
+  spin_lock poll_token_;
+  std::array<poll_event, 64> events_ SENNIT_GUARDED_BY(poll_token_);
+  atomic<nanos> now_{0};  // clock of the last poll
+  bool searching_ = false;
+  bool started_ = false;
+  random_source random_;
+  pthread_t thread_{};
+};
+
+/// The end of a fiber that has left its stack, or never had one: its owner and joiners learn of it, the runtime's
+/// reference goes. `w` is the calling worker, null on a plain thread.
+void conclude(scheduler& home, worker* w, fiber_block& f) noexcept;
+
+}  // namespace sennit::inline v0::detail

@@ -1,0 +1,214 @@
+// Hazard 9 and the memory of parked fibers, with the kernel's own numbers, and what happens when memory ends. An emulator
+// has neither guard markers nor its own limits; sanitizers add memory of their own.
+#include <gtest/gtest.h>
+#include <sennit/event.hpp>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <fstream>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "sched/scheduler.hpp"
+#include "stack/on_stack.hpp"
+#include "support/baton.hpp"
+#include "support/runtimes.hpp"
+
+namespace sennit::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::size_t count_mappings() {
+  std::ifstream maps("/proc/self/maps");
+  std::size_t lines = 0;
+  for (std::string line; std::getline(maps, line);) ++lines;
+  return lines;
+}
+
+/// Of /proc/self/status, in bytes.
+std::size_t status(const std::string& key) {
+  std::ifstream in("/proc/self/status");
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with(key + ":")) return std::stoull(line.substr(key.size() + 1)) * 1024;
+  }
+  return 0;
+}
+
+/// A kernel before 6.13 guards by two mappings a stack, and has 65 530 of them.
+bool markers(runtime& rt) {
+  return rt.run([] { return detail::this_worker()->home.stacks.guards(detail::stack_class::normal); }) ==
+         detail::guard_kind::markers;
+}
+
+/// `count` fibers, parked on one event until this goes.
+class parked_fibers {
+ public:
+  parked_fibers(runtime& rt, std::size_t count) : rt_(rt), stacks_(count), before_(rt.stats().parks) {
+    rt.run([&] {
+      for (std::size_t i = 0; i < count; ++i) {
+        go([this, i] {
+          stacks_[i] = detail::current_fiber()->memory;
+          gate_.wait();
+          ++gone_;
+        });
+      }
+    });
+    must(spin_until([&] { return rt.stats().parks - before_ >= count; }, 100s), "the fibers do not park");
+  }
+  ~parked_fibers() {
+    gate_.set();
+    must(spin_until([&] { return gone_ == stacks_.size(); }, 100s), "the fibers do not end");
+    while (rt_.stats().finished < rt_.stats().spawned) std::this_thread::yield();
+  }
+  [[nodiscard]] const std::vector<detail::stack>& stacks() const { return stacks_; }
+
+ private:
+  runtime& rt_;
+  std::vector<detail::stack> stacks_;
+  std::uint64_t before_;
+  event gate_;
+  std::atomic<std::size_t> gone_{0};
+};
+
+TEST(many_fibers_native, two_hundred_thousand_guarded_fibers_are_parked_at_once) {
+  runtime rt({.workers = 2, .stall_threshold = {}});
+  const std::size_t count = markers(rt) ? 200'000 : 20'000;
+  const parked_fibers fibers(rt, count);
+  EXPECT_GE(rt.stats().stacks_in_use, count);
+  const std::size_t mappings = count_mappings();
+  std::printf("%zu fibers, %zu mappings\n", count, mappings);
+  if (markers(rt)) EXPECT_LT(mappings, 500u);
+  std::mt19937_64 random(seed());
+  kernel_reader kernel;
+  for (int i = 0; i < 1000; ++i) {
+    const detail::stack s = fibers.stacks()[random() % count];
+    ASSERT_TRUE(s);
+    ASSERT_TRUE(kernel.guarded(s));
+  }
+}
+
+TEST(many_fibers_native, a_parked_fiber_costs_at_most_5_kib) {
+  runtime rt({.workers = 2, .stall_threshold = {}});
+  const std::size_t count = markers(rt) ? 100'000 : 20'000;
+  const auto all = [] { return status("VmRSS") + status("VmPTE"); };
+  const std::size_t before = all();
+  const parked_fibers fibers(rt, count);
+  const std::size_t each = (all() - before - count * sizeof(detail::stack)) / count;  // less the test's own list
+  std::printf("%zu bytes each, of which %zu control block\n", each, sizeof(detail::fiber_block));
+  EXPECT_LE(each, 5u * 1024);
+}
+
+/// Address space for so much more than there is now.
+void allow_more(std::size_t bytes) {
+  const rlimit limit{status("VmSize") + bytes, RLIM_INFINITY};
+  must(::setrlimit(RLIMIT_AS, &limit) == 0, "setrlimit");
+}
+
+class exhaustion_native : public ::testing::Test {
+ protected:
+  // In a child each, for the limit's sake.
+  exhaustion_native() { GTEST_FLAG_SET(death_test_style, "fast"); }
+};
+
+TEST_F(exhaustion_native, without_a_stack_a_fiber_waits_for_anothers) {
+  EXPECT_EXIT(
+      {
+        runtime rt({.workers = 2, .stall_threshold = {}});
+        allow_more(160 << 20);  // at most two arenas of 256 stacks
+        std::atomic<int> started{0}, ended{0};
+        constexpr int count = 1000;
+        rt.run([&] {
+          event gate;
+          std::vector<fiber> all;
+          for (int i = 0; i < count; ++i) {
+            all.emplace_back([&] {
+              ++started;
+              gate.wait();
+              ++ended;
+            });
+          }
+          for (int i = 0; i < 20'000; ++i) this_fiber::yield();
+          must(started < count, "all got stacks: the limit is too high for this test");
+          must(started > 100, "no stacks");
+          gate.set();
+          for (auto& f : all) f.join();
+        });
+        std::_Exit(started == count && ended == count ? 0 : 1);
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+
+TEST_F(exhaustion_native, without_any_stack_the_fiber_fails) {
+  EXPECT_EXIT(
+      {
+        runtime rt({.workers = 1, .stall_threshold = {}});
+        allow_more(16 << 20);  // not one arena
+        int failed = 0;
+        for (int i = 0; i < 10; ++i) {
+          try {
+            rt.spawn([] {}).join();
+          } catch (const std::system_error& e) {
+            failed += e.code() == std::errc::not_enough_memory;
+          }
+        }
+        std::_Exit(failed == 10 ? 0 : 1);
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+
+TEST_F(exhaustion_native, without_any_stack_a_detached_fiber_terminates_by_name) {
+  EXPECT_DEATH(
+      {
+        runtime rt({.workers = 1, .stall_threshold = {}});
+        allow_more(16 << 20);
+        rt.spawn({.name = "stackless"}, [] {}).detach();
+        rt.shutdown(20s);
+        std::_Exit(0);
+      },
+      "stackless");
+}
+
+TEST_F(exhaustion_native, call_with_stack_says_so) {
+  EXPECT_EXIT(
+      {
+        std::error_code code;
+        sennit::run({.workers = 1, .stall_threshold = {}}, [&] {
+          allow_more(16 << 20);
+          try {
+            call_with_stack(7 << 20, [] {});
+          } catch (const std::system_error& e) {
+            code = e.code();
+          }
+        });
+        std::_Exit(code == std::errc::not_enough_memory ? 0 : 1);
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+
+TEST_F(exhaustion_native, without_memory_for_control_blocks_a_spawn_fails) {
+  EXPECT_EXIT(
+      {
+        std::error_code code;
+        std::atomic<std::size_t> ran{0};
+        std::size_t spawned = 0;
+        runtime rt({.workers = 1, .stall_threshold = {}});
+        rt.run([&] {
+          allow_more(32 << 20);
+          try {
+            for (;; ++spawned) go([&] { ++ran; });
+          } catch (const std::system_error& e) {
+            code = e.code();
+          }
+        });
+        must(rt.shutdown(60s), "the fibers that were spawned do not end");
+        std::_Exit(code == std::errc::not_enough_memory && ran == spawned ? 0 : 1);
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+
+}  // namespace
+}  // namespace sennit::test

@@ -1,0 +1,170 @@
+// Hazard 19: a worker that computes holds nobody up but the fiber that does it.
+#include <gtest/gtest.h>
+#include <sennit/event.hpp>
+#include <sennit/io.hpp>
+#include <sennit/scope.hpp>
+
+#include <atomic>
+#include <string>
+
+#include "sched/scheduler.hpp"
+#include "support/baton.hpp"
+#include "support/descriptors.hpp"
+#include "support/runtimes.hpp"
+
+namespace sennit::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// What the stuck fiber waits for at most: without a takeover each of these tests takes all of it, and fails.
+constexpr auto patience = 10s;
+/// What others may be late by: a takeover starts after 1 ms; the rest is for loaded machines and sanitizers.
+constexpr auto bounded = 2s;
+
+options two_workers() { return {.workers = 2, .stall_threshold = {}}; }
+
+TEST(takeover_test, a_fiber_that_yielded_to_a_computing_one) {
+  sennit::run(two_workers(), [] {
+    // The other one parks here, is woken into this worker's LIFO slot, and gets the worker when we yield: we are then in
+    // the queue of a worker that does not switch, and nobody was told.
+    for (int round = 0; round < 20; ++round) {
+      std::atomic<bool> back{false};
+      event go;
+      park_probe probe;
+      fiber hog = spawn([&] {
+        probe.here();
+        go.wait();
+        EXPECT_TRUE(spin_until([&] { return back.load(); }, patience));
+      });
+      probe.await_parked();
+      // Once the other worker sleeps. (If it wakes for another reason it takes us earlier, and the round shows nothing.)
+      spin_until([] { return detail::this_worker()->home.idle.awake() == 1; }, 1s);
+      const auto start = std::chrono::steady_clock::now();
+      go.set();
+      this_fiber::yield();
+      back = true;
+      ASSERT_LT(std::chrono::steady_clock::now() - start, bounded);
+      hog.join();
+    }
+  });
+}
+
+TEST(takeover_test, a_fiber_in_the_lifo_slot) {
+  sennit::run(two_workers(), [] {
+    for (int round = 0; round < 20; ++round) {
+      std::atomic<bool> ran{false};
+      event go;
+      park_probe probe;
+      fiber other = spawn([&] {
+        probe.here();
+        go.wait();
+        ran = true;
+      });
+      probe.await_parked();
+      go.set();  // into our slot, where it would run next; but we do not switch
+      ASSERT_TRUE(spin_until([&] { return ran.load(); }, bounded));
+      other.join();
+    }
+  });
+}
+
+TEST(takeover_test, a_fiber_that_was_spawned_and_left) {
+  sennit::run(two_workers(), [] {
+    for (int round = 0; round < 20; ++round) {
+      std::atomic<int> ran{0};
+      scope many;
+      for (int i = 0; i < 300; ++i) many.spawn([&] { ++ran; });  // more than a local queue holds
+      ASSERT_TRUE(spin_until([&] { return ran == 300; }, bounded));
+    }
+  });
+}
+
+TEST(takeover_test, a_timer_on_the_stuck_worker) {
+  sennit::run(two_workers(), [] {
+    for (int round = 0; round < 20;) {
+      std::atomic<int> at{-1};
+      std::atomic<bool> woke{false};
+      fiber sleeper = spawn([&] {
+        at = static_cast<int>(worker_index());  // where its timer will be: nothing switches from here to the park
+        this_fiber::sleep_for(10ms);
+        woke = true;
+      });
+      until([&] { return at != -1; });
+      if (at == static_cast<int>(worker_index())) {
+        ASSERT_TRUE(spin_until([&] { return woke.load(); }, bounded)) << "round " << round;
+        ++round;
+      }
+      sleeper.join();
+    }
+  });
+}
+
+TEST(takeover_test, a_descriptor_on_the_stuck_worker) {
+  sennit::run(two_workers(), [] {
+    for (int round = 0; round < 20; ++round) {
+      const fd_pair pipe = pipe_pair();
+      std::atomic<bool> readable{false};
+      park_probe probe;
+      fiber reader = spawn([&] {
+        probe.here();
+        wait_readable(pipe.a.get());
+        readable = true;
+      });
+      probe.await_parked();
+      put(pipe.b.get(), "x");
+      ASSERT_TRUE(spin_until([&] { return readable.load(); }, bounded));
+      reader.join();
+    }
+  });
+}
+
+TEST(takeover_test, fibers_from_outside_are_run_by_the_other_worker) {
+  runtime rt(two_workers());
+  std::atomic<bool> done{false};
+  std::atomic<int> ran{0};
+  fiber hog = rt.spawn([&] { EXPECT_TRUE(spin_until([&] { return done.load(); }, patience)); });
+  for (int i = 0; i < 100; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    rt.spawn([&] {
+        this_fiber::sleep_for(100us);
+        ++ran;
+      }).join();
+    ASSERT_LT(std::chrono::steady_clock::now() - start, bounded);
+  }
+  done = true;
+  hog.join();
+  EXPECT_EQ(ran, 100);
+}
+
+TEST(takeover_test, a_stuck_worker_is_reported_once_with_the_name_of_its_fiber) {
+  for (const unsigned workers : {1U, 2U}) {
+    ::testing::internal::CaptureStderr();
+    std::uint64_t stalls = 0;
+    {
+      runtime rt({.workers = workers, .stall_threshold = 20ms});
+      rt.spawn({.name = "grinder"}, [] { spin_until([] { return false; }, 300ms); }).join();
+      stalls = rt.stats().stalls;
+    }
+    const std::string text = ::testing::internal::GetCapturedStderr();
+    EXPECT_EQ(stalls, 1u) << text;
+    const auto first = text.find("grinder");
+    EXPECT_NE(first, std::string::npos) << text;
+    EXPECT_EQ(text.find("grinder", first + 1), std::string::npos) << text;
+    EXPECT_NE(text.find("sennit::blocking()"), std::string::npos) << "says what to do instead: " << text;
+  }
+}
+
+TEST(takeover_test, switching_and_sleeping_fibers_are_not_reported) {
+  runtime rt({.workers = 2, .stall_threshold = 500ms});
+  rt.run([] {
+    for (int i = 0; i < 20; ++i) {
+      this_fiber::sleep_for(1ms);
+      for (int k = 0; k < 100; ++k) this_fiber::yield();
+    }
+  });
+  EXPECT_EQ(rt.stats().stalls, 0u);
+}
+
+}  // namespace
+}  // namespace sennit::test
