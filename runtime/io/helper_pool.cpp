@@ -1,0 +1,139 @@
+#include "io/helper_pool.hpp"
+
+#include <pthread.h>
+
+#include <sennit/blocking.hpp>
+#include <sennit/error.hpp>
+
+#include <chrono>
+#include <utility>
+
+#include "sched/current.hpp"
+#include "sched/park.hpp"
+
+namespace sennit::inline v0::detail {
+namespace {
+
+constexpr std::chrono::seconds idle_exit{10};
+
+}  // namespace
+
+helper_pool& helper_pool::of(scheduler& home) {
+  return static_cast<helper_pool&>(home.part([] { return std::unique_ptr<scheduler_part>(new helper_pool); }));
+}
+
+helper_pool::~helper_pool() {
+  std::unique_lock lock(mutex_);
+  stopping_ = true;
+  work_.notify_all();
+  ended_.wait(lock, [this] { return helpers_ == 0; });
+}
+
+void helper_pool::run(task&& work) {
+  const fiber_block* f = current_fiber();
+  if (f != nullptr && f->shields == 0 && f->state.stop_requested()) throw_if_ambient(case_stop);
+  job j;
+  j.work = std::move(work);
+  {
+    // A std::mutex, held for a few instructions and never over a park.
+    const std::lock_guard lock(mutex_);
+    (last_ != nullptr ? last_->next : first_) = &j;
+    last_ = &j;
+    ++queued_;
+    if (queued_ <= idle_) {
+      work_.notify_one();
+    } else if (helpers_ < max_helpers) {
+      const blocked_signals guard;
+      try {
+        std::thread([this] { serve(); }).detach();
+        ++helpers_;
+      } catch (...) {
+        // No thread to be had: those that there are will come to it.
+        if (helpers_ == 0) {
+          first_ = last_ = nullptr;
+          queued_ = 0;
+          throw;
+        }
+      }
+    }
+  }
+  if (const auto woken_by = wait(j, true); woken_by != 0) {
+    if (withdraw(j)) throw_if_ambient(woken_by);
+    // It runs on our stack's behalf: the wait goes on, deaf to stops.
+    static_cast<void>(wait(j, false));
+  }
+  if (j.failure != nullptr) std::rethrow_exception(j.failure);
+}
+
+std::uint16_t helper_pool::wait(job& j, bool ambient) {
+  waiter& self = current_waiter();
+  j.waiting.lock.lock();
+  if (j.done) {
+    j.waiting.lock.unlock();
+    return 0;
+  }
+  wait_node node(self, 0);
+  j.waiting.push_back(node);
+  const auto woken_by =
+      park(self, {.kind = wait_kind::helper, .object = &j, .ambient = ambient, .held = &j.waiting.lock});
+  if (woken_by != 0) {
+    const spin_guard guard(j.waiting.lock);
+    j.waiting.remove(node);
+  }
+  return woken_by;
+}
+
+bool helper_pool::withdraw(job& j) {
+  const std::lock_guard lock(mutex_);
+  job* before = nullptr;
+  for (job* at = first_; at != nullptr; before = at, at = at->next) {
+    if (at != &j) continue;
+    (before != nullptr ? before->next : first_) = j.next;
+    if (last_ == &j) last_ = before;
+    --queued_;
+    return true;
+  }
+  return false;
+}
+
+void helper_pool::serve() noexcept {
+  pthread_setname_np(pthread_self(), "sennit-helper");
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    if (job* j = first_) {
+      first_ = j->next;
+      if (first_ == nullptr) last_ = nullptr;
+      --queued_;
+      lock.unlock();
+      try {
+        j->work();
+      } catch (...) {
+        j->failure = std::current_exception();
+      }
+      j->waiting.lock.lock();
+      j->done = true;
+      wait_node* node = j->waiting.claim_front();
+      waiter* who = node != nullptr ? node->who : nullptr;
+      j->waiting.lock.unlock();  // not claimed: the fiber takes the lock, sees done, and the job is gone
+      if (who != nullptr) ready(*who);
+      lock.lock();
+      continue;
+    }
+    if (stopping_) break;
+    ++idle_;
+    const bool called = work_.wait_for(lock, idle_exit, [this] { return first_ != nullptr || stopping_; });
+    --idle_;
+    if (!called) break;
+  }
+  --helpers_;
+  // Under the lock: the destructor cannot go on before we have let go of everything.
+  ended_.notify_all();
+}
+
+void run_on_helper(task&& work) {
+  worker* w = this_worker();
+  if (w == nullptr) return work();
+  helper_pool::of(w->home).run(std::move(work));
+}
+
+}  // namespace sennit::inline v0::detail

@@ -1,0 +1,55 @@
+#pragma once
+// Helper threads for calls that block: 0 to 64, first come first served, idle ones end after ten seconds.
+#include <sennit/detail/task.hpp>
+#include <sennit/detail/wait_queue.hpp>
+
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "sched/scheduler.hpp"
+
+namespace sennit::inline v0::detail {
+
+/// Owned by a scheduler; any fiber of it.
+class helper_pool final : public scheduler_part {
+ public:
+  static constexpr std::size_t max_helpers = 64;
+
+  ~helper_pool() override;
+
+  /// Runs `work` on a helper while the calling fiber parks; rethrows what it throws. operation_canceled if an ambient
+  /// stop comes before it has started.
+  void run(task&& work);
+
+  /// The pool of `home`, made at the first use.
+  static helper_pool& of(scheduler& home);
+
+ private:
+  /// One call: lives on the stack of the fiber that waits for it.
+  struct job {
+    task work;
+    std::exception_ptr failure;
+    wait_queue waiting;  // its lock guards done
+    bool done = false;
+    job* next = nullptr;
+  };
+
+  void serve() noexcept;
+  bool withdraw(job& j);
+  static std::uint16_t wait(job& j, bool ambient);
+
+  std::mutex mutex_;
+  std::condition_variable work_;
+  job* first_ = nullptr;
+  job* last_ = nullptr;
+  std::size_t queued_ = 0;
+  std::size_t helpers_ = 0;
+  std::size_t idle_ = 0;  // helpers that wait for work
+  bool stopping_ = false;
+  std::condition_variable ended_;
+};
+
+}  // namespace sennit::inline v0::detail

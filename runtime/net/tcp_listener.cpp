@@ -1,0 +1,128 @@
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include <sennit/blocking.hpp>
+#include <sennit/fiber.hpp>
+#include <sennit/tcp.hpp>
+
+#include <algorithm>
+#include <vector>
+
+#include "base/log.hpp"
+#include "io/error_code.hpp"
+#include "net/address.hpp"
+#include "net/socket.hpp"
+
+namespace sennit::inline v0 {
+
+using detail::current_host;
+using detail::host;
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Errors of the connection that was to be accepted, not of the listener: it died in the backlog (accept(2)).
+bool died_in_backlog(std::ptrdiff_t error) {
+  switch (-error) {
+    case ECONNABORTED:
+    case EPROTO:
+    case ENOPROTOOPT:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENONET:
+    case EOPNOTSUPP: return true;
+    default: return false;
+  }
+}
+
+bool out_of_resources(std::ptrdiff_t error) {
+  return error == -EMFILE || error == -ENFILE || error == -ENOBUFS || error == -ENOMEM;
+}
+
+detail::io_handle listen_at(const sockaddr_storage& address, const tcp_listener::options& opts, std::error_code& ec) {
+  host& outside = current_host();
+  const int fd = outside.socket(address.ss_family, SOCK_STREAM, 0);
+  if (fd < 0) {
+    ec = detail::host_error(fd);
+    return {};
+  }
+  // A listener is no stream: only EAGAIN says that its backlog is empty.
+  detail::io_handle handle = detail::make_handle(fd, detail::fd_kind::other, false, ec);
+  if (ec) return {};
+  ec = detail::set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  if (!ec && opts.reuse_port) ec = detail::set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+  if (ec) return {};
+  int result = outside.bind(fd, reinterpret_cast<const sockaddr*>(&address), detail::sockaddr_size(address));
+  if (result == 0) result = outside.listen(fd, opts.backlog);
+  if (result < 0) {
+    ec = detail::host_error(result);
+    return {};
+  }
+  return handle;
+}
+
+}  // namespace
+
+tcp_listener tcp_listener::bind(const endpoint& at, options opts, std::error_code& ec) {
+  std::vector<sockaddr_storage> addresses;
+  if (at.kind() == endpoint::family::name) {
+    ec = blocking([&] { return detail::resolve_blocking(at, addresses); });
+  } else {
+    ec = detail::resolve_blocking(at, addresses);
+  }
+  if (ec) return {};
+  return tcp_listener(listen_at(addresses.front(), opts, ec));
+}
+
+tcp_listener tcp_listener::bind(const endpoint& at, options opts) {
+  std::error_code ec;
+  tcp_listener l = bind(at, opts, ec);
+  if (ec) detail::throw_if(ec, ("sennit: listen at " + at.to_string()).c_str());
+  return l;
+}
+
+tcp_stream tcp_listener::accept(std::error_code& ec) {
+  auto pause = 1ms;
+  for (;;) {
+    const auto fd = detail::perform(handle_, detail::direction::read, 0, [fd = handle_.native()](host& h) {
+      return std::ptrdiff_t{h.accept(fd, nullptr, nullptr)};
+    });
+    if (fd >= 0) {
+      const int connection = static_cast<int>(fd);
+      detail::set_option(connection, IPPROTO_TCP, TCP_NODELAY, 1);
+      detail::io_handle handle = detail::make_handle(connection, detail::fd_kind::stream_tcp, false, ec);
+      return tcp_stream(std::move(handle));
+    }
+    if (died_in_backlog(fd)) continue;
+    if (!out_of_resources(fd)) {
+      detail::settle(fd, ec);
+      return {};
+    }
+    // The connection stays in the backlog; nothing will announce it again, so we come back by the clock.
+    if (pause == 1ms) {
+      detail::log(detail::log_level::warn, "accept: %s: backing off until there is room",
+                  detail::host_error(fd).message().c_str());
+    }
+    try {
+      this_fiber::sleep_for(pause);
+    } catch (const std::system_error& stopped) {
+      ec = stopped.code();
+      return {};
+    }
+    pause = std::min(pause * 2, 100ms);
+  }
+}
+
+tcp_stream tcp_listener::accept() {
+  std::error_code ec;
+  tcp_stream s = accept(ec);
+  detail::throw_if(ec, "sennit: tcp_listener::accept");
+  return s;
+}
+
+endpoint tcp_listener::local_endpoint() const { return detail::name_of(handle_, false); }
+
+}  // namespace sennit::inline v0
