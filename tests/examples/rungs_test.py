@@ -1,0 +1,429 @@
+"""Runs the rungs as a user would, with curl, wrk and raw sockets as clients.
+
+usage: rungs_test.py EXAMPLES_DIR [--emulator COMMAND] [unittest arguments, e.g. http_server]
+
+Nothing here sleeps to synchronise: a server is ready when it has printed its address, and has ended when it is reaped.
+"""
+
+import ctypes
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+EXAMPLES = ""
+EMULATOR = []
+PATIENCE = 60  # seconds: after that something hangs
+
+
+def die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: a killed test leaves no server behind
+
+
+def command(rung, *args):
+    return [*EMULATOR, os.path.join(EXAMPLES, rung), *map(str, args)]
+
+
+def run(*args, **kwargs):
+    return subprocess.run(args, capture_output=True, text=True, timeout=PATIENCE, preexec_fn=die_with_parent, **kwargs)
+
+
+class RungTest(unittest.TestCase):
+    def output(self, rung, *args):
+        """What the rung prints, once it has ended well."""
+        done = run(*command(rung, *args))
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout
+
+    def start(self, rung, *args):
+        server = Server(rung, *args)
+        self.addCleanup(server.kill)
+        return server
+
+
+class Server:
+    """A rung that listens. Ready once constructed."""
+
+    def __init__(self, rung, *args):
+        self.log = tempfile.TemporaryFile("w+")  # a file: a pipe that nobody reads would fill up and stop the server
+        self.process = subprocess.Popen(command(rung, "--port", 0, *args), stdout=subprocess.PIPE, stderr=self.log,
+                                        text=True, preexec_fn=die_with_parent)
+        line = self.process.stdout.readline()
+        found = re.fullmatch(r"listening on (127\.0\.0\.1):(\d+)\n", line)
+        if not found:
+            self.kill()
+            raise AssertionError(f"{rung} printed {line!r} where its address should be")
+        self.host, self.port = found[1], int(found[2])
+        self.url = f"http://{self.host}:{self.port}"
+
+    def connect(self):
+        return socket.create_connection((self.host, self.port), timeout=PATIENCE)
+
+    def stop(self, number=signal.SIGTERM):
+        """Sends the signal, waits for the end; returns (exit code, what was printed since the address, seconds)."""
+        start = time.monotonic()
+        self.process.send_signal(number)
+        printed, _ = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, printed, time.monotonic() - start
+
+    def logged(self):
+        self.log.seek(0)
+        return self.log.read()
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        sys.stderr.write(self.logged())
+        self.log.close()
+
+
+def read_response(stream, head_only=False):
+    """One HTTP response of a socket's file: (status, {lower-case header: value}, body)."""
+    status = stream.readline()
+    if not status:
+        return None
+    headers = {}
+    while (line := stream.readline()) not in (b"\r\n", b""):
+        name, value = line.decode().split(":", 1)
+        headers[name.lower()] = value.strip()
+    code = int(status.split()[1])
+    length = 0 if head_only or code < 200 else int(headers.get("content-length", 0))
+    return code, headers, stream.read(length).decode()
+
+
+def read_all(stream):
+    responses = []
+    while (response := read_response(stream)) is not None:
+        responses.append(response)
+    return responses
+
+
+class event_queue(RungTest):
+    ANSWERS = [f"request-{i}" for i in (5, 4, 3, 2, 1)]
+
+    def test_answers_come_in_the_order_of_their_delays(self):
+        self.assertEqual(self.output("00_event_queue").split(), self.ANSWERS)
+
+    def test_against_the_delay_server(self):
+        server = self.start("08_delay_server")
+        self.assertEqual(self.output("00_event_queue", "--port", server.port).split(), self.ANSWERS)
+
+    def test_a_refused_connection_is_told(self):
+        with socket.socket() as unused:  # bound and not listening: nobody else gets this port meanwhile
+            unused.bind(("127.0.0.1", 0))
+            done = run(*command("00_event_queue", "--port", unused.getsockname()[1]))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("refused", done.stderr)
+
+
+class switch(RungTest):
+    def test_main_weaves_two_contexts(self):
+        self.assertEqual(self.output("01_switch").splitlines(), [
+            "animal ant", "number 1", "animal bee", "number 2", "animal cat", "number 3",
+            "the animals are done, the numbers are suspended",
+            "caught in main: thrown on the context's stack",
+            "holding 42", "unwound", "end of main"])
+
+
+class two_fibers(RungTest):
+    def test_they_take_turns(self):
+        lines = self.output("02_two_fibers").splitlines()
+        self.assertEqual(len(lines), 10)
+        for i in range(5):
+            self.assertEqual(sorted(lines[2 * i : 2 * i + 2]), [f"tick {i + 1}", f"tock {i + 1}"])
+
+
+class sleep(RungTest):
+    def test_numbers_come_out_sorted(self):
+        *numbers, took = self.output("03_sleep").splitlines()
+        self.assertEqual(numbers, ["50", "100", "150", "200", "250", "300"])
+        ms = int(re.fullmatch(r"took (\d+) ms", took)[1])
+        self.assertGreaterEqual(ms, 300)
+        self.assertLess(ms, 1050, "that is the sum")
+
+
+class channel(RungTest):
+    def test_sum(self):
+        self.assertEqual(self.output("04_channel"), "the sum of the squares from 1 to 100 is 338350\n")
+
+
+class echo(RungTest):
+    def test_bytes_come_back(self):
+        server = self.start("05_echo_server")
+        for size in (0, 1, 3_000_000):
+            printed = self.output("06_echo_client", "--port", server.port, "--bytes", size)
+            self.assertEqual(printed, f"sent {size} bytes, got {size} back\n")
+
+    def test_half_close_still_gets_the_rest(self):
+        server = self.start("05_echo_server")
+        with server.connect() as s:
+            s.sendall(b"last words")
+            s.shutdown(socket.SHUT_WR)
+            self.assertEqual(s.makefile("rb").read(), b"last words")
+
+    def test_stops_on_both_signals_with_clients_connected(self):
+        for number, name in ((signal.SIGTERM, "SIGTERM"), (signal.SIGINT, "SIGINT")):
+            server = self.start("05_echo_server", "--workers", 1)
+            with server.connect() as idle:
+                idle.sendall(b"x")
+                self.assertEqual(idle.recv(1), b"x")  # it is served: the stop finds it waiting
+                code, printed, seconds = server.stop(number)
+                self.assertEqual((code, printed), (0, f"stopping on {name}\n"))
+                self.assertLess(seconds, 10)
+                self.assertEqual(idle.recv(1), b"")
+
+    def test_mistakes_are_told(self):
+        server = self.start("05_echo_server")
+        taken = run(*command("05_echo_server", "--port", server.port))
+        self.assertEqual(taken.returncode, 1)
+        self.assertIn("in use", taken.stderr)
+        self.assertIn(str(server.port), taken.stderr)
+        self.assertNotEqual(run(*command("05_echo_server", "--port", "99999")).returncode, 0)
+        self.assertNotEqual(run(*command("05_echo_server", "--colour")).returncode, 0)
+        self.assertIn("--port", run(*command("05_echo_server", "--help")).stdout)
+
+
+class http_server(RungTest):
+    def setUp(self):
+        self.server = self.start("07_http_server")
+
+    def exchange(self, data):
+        """Sends bytes, ends our side, and reads all responses until the server closes."""
+        with self.server.connect() as s:
+            s.sendall(data)
+            s.shutdown(socket.SHUT_WR)
+            return read_all(s.makefile("rb"))
+
+    def curl(self, *args):
+        done = run("curl", "-sS", "--max-time", "30", *args)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def test_curl(self):
+        url = self.server.url
+        self.assertEqual(self.curl(f"{url}/hello/you"), "hello, you\n")
+        self.assertEqual(self.curl(f"{url}/hello/world"), "hello, whole world\n")
+        self.assertEqual(self.curl(f"{url}/hello/a%20b"), "hello, a b\n")
+        self.assertEqual(self.curl(f"{url}/files/a/b/c.txt?x=1"), "you asked for a/b/c.txt\n")
+        self.assertIn("writes", self.curl(f"{url}/stats"))
+        self.assertEqual(self.curl("--data", "some words", f"{url}/echo"), "some words")
+
+    def test_curl_sends_a_large_body_in_chunks_and_waits_for_continue(self):
+        body = "0123456789" * 100_000
+        for header in ("Transfer-Encoding: chunked", "Expect: 100-continue"):
+            done = run("curl", "-sS", "--max-time", "30", "-H", header, "--data-binary", "@-", f"{self.server.url}/echo",
+                       input=body)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(done.stdout, body)
+
+    def test_curl_reuses_the_connection(self):
+        urls = [f"{self.server.url}/hello/{i}" for i in range(5)]
+        connects = self.curl("-w", "%{num_connects}\n", *urls).splitlines()
+        self.assertEqual(connects, ["hello, 0", "1", "hello, 1", "0", "hello, 2", "0", "hello, 3", "0", "hello, 4", "0"])
+
+    def test_curl_closes_http_1_0_and_keeps_it_when_asked(self):
+        urls = [f"{self.server.url}/hello/{i}" for i in range(2)]
+        self.assertEqual(self.curl("-0", "-w", "%{num_connects}\n", *urls).splitlines()[1::2], ["1", "1"])
+        kept = self.curl("-0", "-H", "Connection: keep-alive", "-w", "%{num_connects}\n", *urls)
+        self.assertEqual(kept.splitlines()[1::2], ["1", "0"])
+
+    def test_curl_head(self):
+        head = self.curl("-I", f"{self.server.url}/hello/you").splitlines()
+        self.assertEqual(head[0], "HTTP/1.1 200 OK")
+        self.assertIn("Content-Length: 11", head)
+
+    def test_head_sends_no_body(self):
+        with self.server.connect() as s:
+            stream = s.makefile("rb")
+            s.sendall(b"HEAD /hello/you HTTP/1.1\r\nHost: a\r\n\r\nGET /hello/me HTTP/1.1\r\nHost: a\r\n\r\n")
+            self.assertEqual(read_response(stream, head_only=True)[1]["content-length"], "11")
+            self.assertEqual(read_response(stream)[2], "hello, me\n")
+
+    def test_pipelining_answers_in_order(self):
+        requests = b"".join(b"GET /hello/%d HTTP/1.1\r\nHost: a\r\n\r\n" % i for i in range(500))
+        answers = self.exchange(requests)
+        self.assertEqual([body for _, _, body in answers], [f"hello, {i}\n" for i in range(500)])
+
+    def test_one_byte_at_a_time(self):
+        with self.server.connect() as s:
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for byte in b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello":
+                s.sendall(bytes([byte]))
+            self.assertEqual(read_response(s.makefile("rb"))[2], "hello")
+
+    def test_404_and_405_keep_the_connection(self):
+        answers = self.exchange(b"GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n"
+                                b"DELETE /hello/you HTTP/1.1\r\nHost: a\r\n\r\n"
+                                b"GET /echo HTTP/1.1\r\nHost: a\r\n\r\n"
+                                b"GET /hello/you HTTP/1.1\r\nHost: a\r\n\r\n")
+        self.assertEqual([code for code, _, _ in answers], [404, 405, 405, 200])
+        self.assertEqual(answers[1][1]["allow"], "GET, HEAD")
+        self.assertEqual(answers[2][1]["allow"], "POST")
+
+    def test_errors_are_answered_and_end_the_connection(self):
+        follower = b"GET /hello/smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
+        cases = {
+            400: [b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\nHost: a\n\n",
+                  b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                  b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+                  b"GET / HTTP/1.1\r\nHost: a\r\nA: b\r\n c\r\n\r\n"],
+            413: [b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2000000\r\n\r\n"],
+            414: [b"GET /" + b"a" * 10_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n"],
+            431: [b"GET / HTTP/1.1\r\nHost: a\r\nA: " + b"b" * 40_000 + b"\r\n\r\n",
+                  b"GET / HTTP/1.1\r\nHost: a\r\n" + b"A: b\r\n" * 200 + b"\r\n"],
+            501: [b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"],
+            505: [b"GET / HTTP/2.0\r\nHost: a\r\n\r\n"],
+        }
+        for status, requests in cases.items():
+            for request in requests:
+                answers = self.exchange(request + follower)
+                self.assertEqual([code for code, _, _ in answers], [status], request[:80])
+                self.assertEqual(answers[0][1]["connection"], "close")
+
+    def test_413_arrives_although_the_client_goes_on_sending(self):
+        done = run("curl", "-sS", "--max-time", "30", "-H", "Expect:", "-o", "/dev/null", "-w", "%{http_code}",
+                   "--data-binary", "@-", f"{self.server.url}/echo", input="x" * 3_000_000)
+        self.assertEqual(done.stdout, "413", done.stderr)
+
+    def test_wrk_sees_no_error(self):
+        done = run("wrk", "-t", "2", "-c", "64", "-d", "2", f"{self.server.url}/hello/wrk")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertNotIn("Socket errors", done.stdout)
+        self.assertNotIn("Non-2xx", done.stdout)
+        self.assertGreater(float(re.search(r"Requests/sec:\s*([\d.]+)", done.stdout)[1]), 100, done.stdout)
+        code, _, seconds = self.server.stop()
+        self.assertEqual(code, 0)
+        self.assertLess(seconds, 10)
+
+    def test_stops_under_load(self):
+        wrk = subprocess.Popen(["wrk", "-t", "1", "-c", "64", "-d", "30", f"{self.server.url}/hello/wrk"],
+                               stdout=subprocess.DEVNULL, preexec_fn=die_with_parent)
+        self.addCleanup(wrk.wait)
+        self.addCleanup(wrk.kill)
+        while int(re.search(r"reads (\d+)", self.curl(f"{self.server.url}/stats"))[1]) < 1000:
+            pass  # until the load is really there
+        code, _, seconds = self.server.stop()
+        self.assertEqual(code, 0)
+        self.assertLess(seconds, 10)
+
+
+class delay_server(RungTest):
+    def setUp(self):
+        self.server = self.start("08_delay_server")
+
+    def test_total_is_the_longest_delay_not_the_sum(self):
+        printed = self.output("08b_delay_client", "--port", self.server.port, "--requests", 100, "--longest", 1000)
+        numbers = [int(n) for n in re.fullmatch(
+            r"(\d+) answers; total (\d+) ms, longest delay (\d+) ms, sum of delays (\d+) ms\n", printed).groups()]
+        self.assertEqual((numbers[0], numbers[2], numbers[3]), (100, 1000, 50_500))
+        self.assertGreaterEqual(numbers[1], 1000)
+        self.assertLess(numbers[1], 10_000)
+
+    def test_answers_of_several_connections_come_in_the_order_of_their_delays(self):
+        done = run("curl", "-sS", "--no-buffer", "--parallel", "--parallel-immediate", "--max-time", "30",
+                   *[f"{self.server.url}/{ms}/after-{ms}%0A" for ms in (900, 300, 600)])
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout.split(), ["after-300", "after-600", "after-900"])
+
+    def test_answers_of_one_connection_come_in_the_order_of_the_requests(self):
+        with self.server.connect() as s:
+            s.sendall(b"".join(b"GET /%d/m%d HTTP/1.1\r\nHost: a\r\n\r\n" % (ms, ms) for ms in (200, 1, 100)))
+            stream = s.makefile("rb")
+            self.assertEqual([read_response(stream)[2] for _ in range(3)], ["m200", "m1", "m100"])
+
+    def test_bad_delays_are_told(self):
+        for path in ("x/a", "-1/a", "1.5/a", "99999999999/a", "600001/a"):
+            done = run("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", f"{self.server.url}/{path}")
+            self.assertEqual(done.stdout, "400", path)
+
+    def test_wrk_sees_no_error(self):
+        done = run("wrk", "-t", "2", "-c", "64", "-d", "2", f"{self.server.url}/20/hello")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertNotIn("Socket errors", done.stdout)
+        self.assertNotIn("Non-2xx", done.stdout)
+        rate = float(re.search(r"Requests/sec:\s*([\d.]+)", done.stdout)[1])
+        self.assertGreater(rate, 64, done.stdout)  # one at a time would give at most 50
+        self.assertLess(rate, 64 * 1000 / 20 * 1.05, done.stdout)  # nobody is answered early
+
+    def test_stops_while_requests_sleep(self):
+        with self.server.connect() as s, self.server.connect() as t:
+            s.sendall(b"GET /1/ready HTTP/1.1\r\nHost: a\r\n\r\nGET /500000/never HTTP/1.1\r\nHost: a\r\n\r\n")
+            t.sendall(b"GET /unfinished")
+            self.assertEqual(read_response(s.makefile("rb"))[2], "ready")
+            code, printed, seconds = self.server.stop()
+            self.assertEqual((code, printed), (0, "stopping on SIGTERM\n"))
+            self.assertLess(seconds, 10)
+
+
+class threads_vs_fibers(RungTest):
+    def test_prints_both_rows(self):
+        printed = self.output("09_threads_vs_fibers", "--threads", 50, "--fibers", 1000)
+        rows = {line.split()[0]: line.split()[1:] for line in printed.splitlines()[1:]}
+        self.assertEqual(sorted(rows), ["fibers", "threads"])
+        for name, count in (("threads", 50), ("fibers", 1000)):
+            self.assertEqual(int(rows[name][0]), count)
+            self.assertGreater(float(rows[name][1]), 0)
+            self.assertGreaterEqual(float(rows[name][3]), 100)
+            self.assertLess(float(rows[name][3]), 10_000)
+
+
+class graceful_shutdown(RungTest):
+    def busy(self, server, path):
+        """A connection whose first request is answered and whose second, for `path`, the server has read."""
+        s = server.connect()
+        self.addCleanup(s.close)
+        s.sendall(b"GET /1/ready HTTP/1.1\r\nHost: a\r\n\r\nGET %s HTTP/1.1\r\nHost: a\r\n\r\n" % path)
+        stream = s.makefile("rb")
+        self.addCleanup(stream.close)
+        self.assertEqual(read_response(stream)[2], "ready")
+        return stream
+
+    def test_busy_requests_are_answered_and_idle_connections_closed(self):
+        server = self.start("10_graceful_shutdown", "--drain", 30_000)
+        busy = self.busy(server, b"/500/done")
+        idle = self.busy(server, b"/1/served")
+        self.assertEqual(read_response(idle)[2], "served")
+        code, printed, seconds = server.stop()
+        self.assertEqual(code, 0, printed)
+        self.assertIn("1. no new connections\n", printed)
+        self.assertTrue(printed.endswith("stopped, nothing is left\n"), printed)
+        self.assertNotIn("3.", printed)
+        self.assertLess(seconds, 20, "it waits for the busy, not for the deadline")
+        status, headers, body = read_response(busy)
+        self.assertEqual((status, headers["connection"], body), (200, "close", "done"))
+        self.assertIsNone(read_response(idle))
+
+    def test_at_the_deadline_the_rest_is_named_and_stopped(self):
+        server = self.start("10_graceful_shutdown", "--drain", 100)
+        busy = self.busy(server, b"/500000/never")
+        code, printed, seconds = server.stop()
+        self.assertEqual(code, 0, printed)
+        self.assertIn("3. the deadline has passed\n   still busy: /500000/never\n", printed)
+        self.assertTrue(printed.endswith("stopped, nothing is left\n"), printed)
+        self.assertLess(seconds, 20)
+        self.assertIsNone(read_response(busy))
+
+    def test_who_ignores_the_stop_is_left_behind(self):
+        server = self.start("10_graceful_shutdown", "--drain", 100)
+        self.busy(server, b"/stubborn/500000/never")
+        code, printed, seconds = server.stop()
+        self.assertEqual(code, 1, printed)
+        self.assertIn("   still busy: /stubborn/500000/never\n", printed)
+        self.assertTrue(printed.endswith("4. stopped, and left behind what the log names\n"), printed)
+        self.assertRegex(server.logged(), r"fiber 'session' .*did not end")
+        self.assertLess(seconds, 20)
+
+
+if __name__ == "__main__":
+    EXAMPLES = sys.argv.pop(1)
+    if len(sys.argv) > 2 and sys.argv[1] == "--emulator":
+        del sys.argv[1]
+        EMULATOR = sys.argv.pop(1).split()
+    unittest.main(verbosity=2)

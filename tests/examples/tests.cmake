@@ -1,0 +1,15 @@
+# The parser and the router as unit tests; each rung as a user runs it, one CTest entry for each class of rungs_test.py.
+sennit_test_suite(examples http_session_test.cpp http_test.cpp router_test.cpp)
+target_link_libraries(test_examples PRIVATE example_support)
+
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+if(CMAKE_CROSSCOMPILING_EMULATOR)
+  list(JOIN CMAKE_CROSSCOMPILING_EMULATOR " " emulator)
+  set(emulator --emulator "${emulator}")
+endif()
+foreach(rung event_queue switch two_fibers sleep channel echo http_server delay_server threads_vs_fibers graceful_shutdown)
+  add_test(NAME examples.${rung}
+    COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_CURRENT_LIST_DIR}/rungs_test.py
+      ${PROJECT_BINARY_DIR}/examples ${emulator} ${rung})
+  set_tests_properties(examples.${rung} PROPERTIES TIMEOUT ${SENNIT_TEST_TIMEOUT})
+endforeach()
