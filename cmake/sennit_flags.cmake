@@ -1,0 +1,19 @@
+# sennit_flags(target): how everything of the project is compiled. Users of the library inherit none of it but C++20.
+function(sennit_flags target)
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  set_target_properties(${target} PROPERTIES
+    CXX_EXTENSIONS OFF CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON POSITION_INDEPENDENT_CODE ON)
+  target_compile_options(${target} PRIVATE
+    -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Woverloaded-virtual
+    -fstack-clash-protection -fno-omit-frame-pointer $<$<BOOL:${SENNIT_WERROR}>:-Werror>
+    $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wthread-safety>)
+  if(SENNIT_SANITIZE STREQUAL "address")
+    target_compile_options(${target} PRIVATE -fsanitize=address,undefined -fno-sanitize-recover=all)
+    target_link_options(${target} PUBLIC -fsanitize=address,undefined)
+  elseif(SENNIT_SANITIZE STREQUAL "thread")
+    target_compile_options(${target} PRIVATE -fsanitize=thread)
+    target_link_options(${target} PUBLIC -fsanitize=thread)
+  elseif(NOT SENNIT_SANITIZE STREQUAL "")
+    message(FATAL_ERROR "SENNIT_SANITIZE=${SENNIT_SANITIZE}: use address, thread or leave it empty")
+  endif()
+endfunction()

@@ -1,0 +1,25 @@
+# cmake --install: headers, the library and what find_package(sennit) needs.
+include(CMakePackageConfigHelpers)
+set(SENNIT_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/sennit)
+
+# What the library was built from decides which packages a static link has to find again.
+get_target_property(sennit_type sennit TYPE)
+get_target_property(sennit_links sennit LINK_LIBRARIES)
+set(SENNIT_DEPENDENCIES "find_dependency(Threads)")
+if(sennit_type STREQUAL "STATIC_LIBRARY")
+  string(APPEND SENNIT_DEPENDENCIES "\nfind_dependency(spdlog)")
+  if("Boost::context" IN_LIST sennit_links)
+    string(APPEND SENNIT_DEPENDENCIES "\nfind_dependency(Boost COMPONENTS context)")
+  endif()
+endif()
+
+set_target_properties(sennit PROPERTIES VERSION ${PROJECT_VERSION}
+  SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+install(TARGETS sennit EXPORT sennit)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/sennit TYPE INCLUDE FILES_MATCHING PATTERN "*.hpp")
+install(EXPORT sennit NAMESPACE sennit:: FILE sennitTargets.cmake DESTINATION ${SENNIT_CMAKE_DIR})
+configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/sennitConfig.cmake.in
+  ${PROJECT_BINARY_DIR}/sennitConfig.cmake INSTALL_DESTINATION ${SENNIT_CMAKE_DIR})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/sennitConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/sennitConfig.cmake ${PROJECT_BINARY_DIR}/sennitConfigVersion.cmake
+  DESTINATION ${SENNIT_CMAKE_DIR})

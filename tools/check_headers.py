@@ -1,0 +1,38 @@
+"""Self-sufficient headers: each compiles alone and twice in a row, with g++ and clang; the public ones also with
+libc++, which lacks std::stop_token."""
+import concurrent.futures
+import os
+import shutil
+import subprocess
+
+import source
+
+FLAGS = "-xc++ -std=c++20 -fsyntax-only -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror".split()
+GCC, CLANG = ["g++"], ["clang++-19"]
+LIBCXX = [*CLANG, "-stdlib=libc++"]
+
+
+def compile_alone(root, compiler, header, includes):
+    text = f'#include "{header}"\n#include "{header}"\n'
+    command = [*compiler, *FLAGS, *(f"-I{root / i}" for i in includes), "-"]
+    result = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        return f"{header}: does not compile alone with {' '.join(compiler)}:\n{result.stderr}"
+    return None
+
+
+def check(root, compilers=(GCC, CLANG, LIBCXX)):
+    missing = [c[0] for c in compilers if not shutil.which(c[0])]
+    if missing:
+        yield f"not installed: {' '.join(sorted(set(missing)))}"
+        return
+    public = source.files(root, "include", suffixes=(".hpp",))
+    internal = source.files(root, "runtime", suffixes=(".hpp",))
+    jobs = [(c, h, ("include",)) for c in compilers for h in public]
+    jobs += [(c, h, ("include", "runtime", "asm")) for c in compilers if c is not LIBCXX for h in internal]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield from filter(None, pool.map(lambda job: compile_alone(root, *job), jobs))
+
+
+if __name__ == "__main__":
+    source.main(check)
