@@ -10,10 +10,11 @@
 //
 //     +0   d8 ... d15     +64  x19 ... x28     +144 x29     +152 x30     +160 FPCR
 //
-// Not saved: x0-x17, v0-v7, v16-v31, the upper halves of v8-v15, NZCV and FPSR: the ABI lets every call change them, and
-// this is a call (SVE and SME state likewise: a caller in streaming mode must leave it first). x18 is the platform's and
-// is never touched. TPIDR_EL0 belongs to the thread. x30 is not signed: a signature made with one sp would have to be
-// checked with the same sp, which holds, but the return here goes to an address that C++ wrote for a new context.
+// Not saved: x0-x17, v0-v7, v16-v31, the upper halves of v8-v15, NZCV and FPSR: the ABI lets every call change them,
+// and this is a call (SVE and SME state likewise: a caller in streaming mode must leave it first). x18 is the
+// platform's and is never touched. TPIDR_EL0 belongs to the thread. x30 is not signed: a signature made with one sp
+// would have to be checked with the same sp, which holds, but the return here goes to an address that C++ wrote for a
+// new context.
 //
 // The last instruction is a ret, not br: it keeps the return-address predictor in step with the calls.
 #include "abi.h"
@@ -113,10 +114,10 @@ sennit_switch_stack:
         .cfi_endproc
         .size   sennit_switch_stack, .-sennit_switch_stack
 
-// The first return on a new stack lands on sennit_context_start: x0 = transfer, x19 = entry, x29 = 0. It calls
-// `void sennit_context_main(void* transfer, context_entry entry)`, which does not return. The return address is
-// undefined: here every unwinder stops. Unwinders look up "return address - 1", so the function begins with a nop before
-// the label; without it they would find the code in front of this function. A ret needs no landing pad; the bti is there
+// The first return on a new stack lands on sennit_context_start: x0 = transfer, x19 = entry, x29 = 0. It calls `void
+// sennit_context_main(void* transfer, context_entry entry)`, which does not return. The return address is undefined:
+// here every unwinder stops. Unwinders look up "return address - 1", so the function begins with a nop before the
+// label; without it they would find the code in front of this function. A ret needs no landing pad; the bti is there
 // for a port that would enter with br.
         .globl  sennit_context_bottom
         .hidden sennit_context_bottom

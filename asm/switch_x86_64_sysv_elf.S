@@ -14,7 +14,8 @@
 //
 // Not saved: rax rcx rdx rsi rdi r8-r11, xmm, ymm, zmm, mask and x87 data registers, flags, the x87 status word and the
 // status bits of MXCSR: the ABI lets every call change them, and this is a call. The direction flag is clear at every
-// call. fs and gs belong to the thread. The shadow stack (CET SHSTK) is not switched, so the property note at the end claims IBT only.
+// call. fs and gs belong to the thread. The shadow stack (CET SHSTK) is not switched, so the property note at the end
+// claims IBT only.
 //
 // The last instruction is a ret, not pop and jmp: it keeps the return-address predictor in step with the calls.
 #include "abi.h"
@@ -53,9 +54,9 @@ sennit_switch_stack:
         movq    %rdx, %rax
 
 #if defined(SENNIT_FP_ENV)
-        // Control words are loaded only if they differ, which they hardly ever do. Zen 5: 3.5 ns a switch so; 5.1 with both
-        // loaded always; 60 if the load changes any bit of MXCSR. Status bits differ between contexts all the time (one
-        // has divided, the other not) and are not kept by calls: they do not count.
+        // Control words are loaded only if they differ, which they hardly ever do. Zen 5: 3.5 ns a switch so; 5.1 with
+        // both loaded always; 60 if the load changes any bit of MXCSR. Status bits differ between contexts all the time
+        // (one has divided, the other not) and are not kept by calls: they do not count.
         movl    SENNIT_FRAME_FP_ENV(%r8), %ecx
         xorl    SENNIT_FRAME_FP_ENV(%rsp), %ecx
         testl   $SENNIT_MXCSR_CONTROL, %ecx
@@ -94,10 +95,10 @@ sennit_switch_stack:
         .cfi_endproc
         .size   sennit_switch_stack, .-sennit_switch_stack
 
-// The first return on a new stack lands on sennit_context_start: rax = transfer, rbx = entry, rbp = 0, rsp a multiple of
-// 16. It calls `void sennit_context_main(void* transfer, context_entry entry)`, which does not return. The return
-// address is undefined: here every unwinder stops. Unwinders look up "return address - 1", so the function begins with a
-// nop before the label; without it they would find the code in front of this function.
+// The first return on a new stack lands on sennit_context_start: rax = transfer, rbx = entry, rbp = 0, rsp a multiple
+// of 16. It calls `void sennit_context_main(void* transfer, context_entry entry)`, which does not return. The return
+// address is undefined: here every unwinder stops. Unwinders look up "return address - 1", so the function begins with
+// a nop before the label; without it they would find the code in front of this function.
         .globl  sennit_context_bottom
         .hidden sennit_context_bottom
         .globl  sennit_context_start

@@ -44,6 +44,13 @@ ALLOWED = [
     ("memory mapping", "runtime/stack/*", "stacks are address space, not I/O"),
     ("raw syscall", "runtime/stack/guard*.cpp", "process_madvise, and the probe whether the kernel can read a page"),
     ("system call", "runtime/stack/overflow*.cpp", "reports from a signal handler"),
+    ("system call", "runtime/poller/poller_*.cpp", "the poller is replaced as a whole, beside the host"),
+    ("system call", "runtime/poller/waker_*.cpp", "the waker is replaced with its poller"),
+    ("system call", "runtime/net/address.cpp", "getaddrinfo: the system's resolver, on a helper thread"),
+    ("system call", "runtime/net/tcp_stream.cpp", "fcntl on a descriptor that the program hands over"),
+    ("system call", "runtime/io/wait_fd.cpp", "dup of a foreign descriptor, which the poller needs"),
+    ("system call", "runtime/sched/current.cpp", "the eventfd of a plain thread, a waker of its own"),
+    ("std::atomic", "include/sennit/stop_token.hpp", "a public header that stands in for std's"),
 ]
 
 

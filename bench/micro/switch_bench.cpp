@@ -1,5 +1,5 @@
-// What a switch costs beside the least it can cost: a bare assembly loop that saves the same registers. In each case both
-// stacks run the same loop, as all fibers of a worker go through the same scheduler code.
+// What a switch costs beside the least it can cost: a bare assembly loop that saves the same registers. In each case
+// both stacks run the same loop, as all fibers of a worker go through the same scheduler code.
 #include <benchmark/benchmark.h>
 
 #include <cstddef>
@@ -72,8 +72,8 @@ void BM_bare_asm(benchmark::State& state) {
   *word = reinterpret_cast<std::uintptr_t>(&bare_other);
   for (int saved = 0; saved < 6; ++saved) *--word = 0;
 #if defined(SENNIT_FP_ENV)
-  // Exception flags included: on some cores (Zen 5) to load an MXCSR that differs in anything takes 57 ns. switch_context
-  // ignores the flags; this loop must not meet any difference to be a yardstick.
+  // Exception flags included: on some cores (Zen 5) to load an MXCSR that differs in anything takes 57 ns.
+  // switch_context ignores the flags; this loop must not meet any difference to be a yardstick.
   *--word = (current_fp_env().bits >> 32 << 32) | __builtin_ia32_stmxcsr();
 #endif
   void* mine = nullptr;

@@ -1,13 +1,13 @@
 #pragma once
 // context: a function on a stack of its own, switched to and from by hand. No runtime, no scheduler, no thread.
-#include <sennit/detail/config.hpp>
-#include <sennit/detail/task.hpp>
-
 #include <concepts>
 #include <cstddef>
 #include <memory>
 #include <type_traits>
 #include <utility>
+
+#include <sennit/detail/config.hpp>
+#include <sennit/detail/task.hpp>
 
 namespace sennit::inline v0 {
 
@@ -22,9 +22,9 @@ namespace sennit::inline v0 {
 /// contexts, but by one at a time. What f does to wait, the thread or the fiber that resumed it does.
 class SENNIT_API context {
  public:
-  /// Does not call f yet. `stack_size` is in usable bytes and is rounded up to 64 KiB, 192 KiB, 960 KiB or 8128 KiB; 0 and
-  /// larger sizes throw std::system_error(invalid_argument), a lack of memory not_enough_memory. f may be move-only. It
-  /// starts with the floating-point environment of the caller of this constructor.
+  /// Does not call f yet. `stack_size` is in usable bytes and is rounded up to 64 KiB, 192 KiB, 960 KiB or 8128 KiB; 0
+  /// and larger sizes throw std::system_error(invalid_argument), a lack of memory not_enough_memory. f may be
+  /// move-only. It starts with the floating-point environment of the caller of this constructor.
   template <class F>
     requires std::invocable<std::decay_t<F>&, context&>
   context(std::size_t stack_size, F&& f)

@@ -41,8 +41,8 @@ class event_queue {
   /// Takes a registration out; events already returned are the caller's to ignore.
   SENNIT_API void remove(int fd);
 
-  /// Fills `into` with up to 64 events, waits if nothing is ready; returns how many. 0: the timeout passed, or wake(). A
-  /// timeout below zero waits for ever. Interrupted waits (EINTR) go on with the remaining time.
+  /// Fills `into` with up to 64 events, waits if nothing is ready; returns how many. 0: the timeout passed, or wake().
+  /// A timeout below zero waits for ever. Interrupted waits (EINTR) go on with the remaining time.
   SENNIT_API std::size_t poll(std::span<event> into, std::chrono::nanoseconds timeout = std::chrono::nanoseconds(-1));
 
   /// Makes a poll that runs now, or else the next one, return. Coalesced.

@@ -109,7 +109,8 @@ class stop_token {
   stop_token() noexcept = default;
   [[nodiscard]] bool stop_requested() const noexcept { return state_ != nullptr && state_->stopped(); }
   [[nodiscard]] bool stop_possible() const noexcept {
-    return state_ != nullptr && (state_->sources.load(std::memory_order_acquire) > 0 || state_->stopped());
+    return state_ != nullptr && (state_->sources.load(std::memory_order_acquire) > 0 ||  // mm:stop-sources
+                                 state_->stopped());
   }
   void swap(stop_token& other) noexcept { state_.swap(other.state_); }
   friend bool operator==(const stop_token&, const stop_token&) noexcept = default;
@@ -128,7 +129,7 @@ class stop_source {
   stop_source() : state_(std::make_shared<detail::stop_state>()) {}
   explicit stop_source(nostopstate_t) noexcept {}
   stop_source(const stop_source& other) noexcept : state_(other.state_) {
-    if (state_ != nullptr) state_->sources.fetch_add(1, std::memory_order_relaxed);
+    if (state_ != nullptr) state_->sources.fetch_add(1, std::memory_order_relaxed);  // mm:stop-sources
   }
   stop_source(stop_source&& other) noexcept = default;
   stop_source& operator=(stop_source other) noexcept {
@@ -136,7 +137,7 @@ class stop_source {
     return *this;
   }
   ~stop_source() {
-    if (state_ != nullptr) state_->sources.fetch_sub(1, std::memory_order_release);
+    if (state_ != nullptr) state_->sources.fetch_sub(1, std::memory_order_release);  // mm:stop-sources
   }
   void swap(stop_source& other) noexcept { state_.swap(other.state_); }
   [[nodiscard]] stop_token get_token() const noexcept { return stop_token(state_); }

@@ -1,10 +1,11 @@
-#include <sennit/context.hpp>
+#include "context/context.hpp"
 
 #include <exception>
 #include <system_error>
 
+#include <sennit/context.hpp>
+
 #include "base/check.hpp"
-#include "context/context.hpp"
 #include "stack/stack_pool.hpp"
 
 namespace sennit::inline v0 {

@@ -29,7 +29,7 @@ std::uint64_t new_id() noexcept {
 /// True in the child of a fork() for a fiber of the parent: nobody runs it here, and its locks may be held for ever.
 bool lost_by_fork(const fiber_block& f) noexcept { return f.forks != fork_generation(); }
 
-void wait_done(fiber_block& f, bool ambient) {
+void wait_done(fiber_block& f, bool ambient) SENNIT_NO_ANALYSIS {  // park() releases the lock
   if (lost_by_fork(f)) fail(std::errc::operation_not_permitted, "sennit: this fiber belongs to the parent of a fork()");
   waiter& self = current_waiter();
   if (&self == &f) fail(std::errc::resource_deadlock_would_occur, "sennit: a fiber joins itself");

@@ -24,7 +24,7 @@ struct exception_state {
 [[gnu::noinline]] exception_state* thread_exception_state() noexcept;
 
 /// Floating-point control state (x86-64: MXCSR low, x87 control word high; arm64: FPCR). A fiber starts with its
-/// spawner's: captured at spawn, installed at the first switch. With SENNIT_FP_ENV=OFF it is neither kept nor installed.
+/// spawner's: captured at spawn, installed at the first switch. With SENNIT_FP_ENV=OFF neither.
 struct fp_env {
   std::uint64_t bits;
 };
@@ -56,15 +56,15 @@ void make_context(context& into, void* limit, void* top, context_entry entry, fp
 /// Releases what the sanitizers hold for a context that will never run again. Call it from another stack.
 void destroy_context(context& dead) noexcept;
 
-/// Suspends the caller in `from` and resumes `to`, which sees `transfer` as its result (or entry argument). Returns what
-/// the switch back hands over. `live` is thread_exception_state() of the calling thread, cached by the caller so that no
-/// thread_local is read here. `final` promises that `from` is never resumed; like its stack, it must live until `to` runs.
-/// This is the only switch site of the project. TSan sees contexts as unordered: see tsan_release().
+/// Suspends the caller in `from` and resumes `to`, which sees `transfer` as its result (or entry argument). Returns
+/// what the switch back hands over. `live` is thread_exception_state() of the calling thread, cached by the caller so
+/// that no thread_local is read here. `final` promises that `from` is never resumed; like its stack, it must live until
+/// `to` runs. This is the only switch site of the project. TSan sees contexts as unordered: see tsan_release().
 [[gnu::noinline]] void* switch_context(context& from, context& to, void* transfer, exception_state& live,
                                        bool final = false) noexcept;
 
-/// A switch orders nothing for TSan, so that it reports races between contexts of one thread. Whoever hands work from one
-/// context to another in a defined order says so: tsan_release(x) before, tsan_acquire(x) after. Nothing without TSan.
+/// A switch orders nothing for TSan, so that it reports races between contexts of one thread. Whoever hands work from
+/// one context to another in a defined order says so: tsan_release(x) before, tsan_acquire(x) after.
 inline void tsan_release([[maybe_unused]] void* x) noexcept {
 #if SENNIT_TSAN
   __tsan_release(x);

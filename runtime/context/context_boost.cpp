@@ -1,5 +1,6 @@
 // Contexts on Boost.Context's fcontext, for architectures without assembly here and as a second opinion on those with.
 #include <boost/context/detail/fcontext.hpp>
+
 #include <new>
 
 #include "context/switch_site.hpp"
@@ -16,7 +17,7 @@ struct anchor {
   context_entry entry;  // before the first run only
 };
 
-/// Boost hands over one pointer, and where it left only to the side that is reached: that side completes the left anchor.
+/// Boost hands over one pointer, and where it left only to the side that is reached: it completes the left anchor.
 struct boost_crossing {
   crossing common;
   anchor* left;
@@ -39,8 +40,7 @@ SENNIT_SWITCH_CODE void start(fc::transfer_t reached) noexcept {
 
 const char* const context_name = "boost";
 
-SENNIT_SWITCH_CODE void make_context(context& into, void* limit, void* top, context_entry entry,
-                                     fp_env fp) noexcept {
+SENNIT_SWITCH_CODE void make_context(context& into, void* limit, void* top, context_entry entry, fp_env fp) noexcept {
   make_clean(into, limit, top, [&]() SENNIT_SWITCH_CODE {
     // Boost's first frame lies in these words: its saved registers start as zero. volatile: no memset, which TSan sees.
     constexpr std::size_t first_frame_words = 64;

@@ -1,7 +1,7 @@
 #pragma once
-// What both implementations do around the one call that changes stacks. Private to context_asm.cpp and context_boost.cpp.
-// All of it is always inlined and not instrumented: between the first and the last line of a switch, the sanitizers'
-// idea of the current stack and the machine's differ.
+// What both implementations do around the one call that changes stacks. Private to context_asm.cpp and
+// context_boost.cpp. All of it is always inlined and not instrumented: between the first and the last line of a switch,
+// the sanitizers' idea of the current stack and the machine's differ.
 #include "base/check.hpp"
 #include "context/context.hpp"
 
@@ -63,8 +63,8 @@ SENNIT_SWITCH_INLINE void make_clean(context& into, void* limit, void* top, F fi
   destroy_context(into);
   into.tsan_fiber = __tsan_create_fiber(0);
   into.tsan_stack = limit;
-  // The frames of the last context on this stack come before those of the new one, and this one only: were the caller to
-  // acquire it too, whatever it does next would seem ordered after a fiber that it has nothing to do with.
+  // The frames of the last context on this stack come before those of the new one, and this one only: were the caller
+  // to acquire it too, whatever it does next would seem ordered after a fiber that it has nothing to do with.
   void* const caller = __tsan_get_current_fiber();
   __tsan_switch_to_fiber(into.tsan_fiber, __tsan_switch_to_fiber_no_sync);
   __tsan_acquire(limit);
@@ -72,8 +72,8 @@ SENNIT_SWITCH_INLINE void make_clean(context& into, void* limit, void* top, F fi
 #endif
 }
 
-/// The outermost C++ frame of every context. noexcept: an exception that leaves `entry` terminates at its throw site, with
-/// the guilty frames still on the stack.
+/// The outermost C++ frame of every context. noexcept: an exception that leaves `entry` terminates at its throw site,
+/// with the guilty frames still on the stack.
 [[noreturn]] SENNIT_SWITCH_INLINE void run_entry(context_entry entry, void* transfer) noexcept {
   entry(transfer);
   check_failed(__FILE__, __LINE__, "entry returned",

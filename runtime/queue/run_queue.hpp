@@ -94,6 +94,8 @@ class run_queue {
   [[nodiscard]] bool empty() const noexcept { return size() == 0; }
 
  private:
+  friend struct run_queue_tester;  // sets the indices, to see them wrap
+
   /// Slots, and the ring that this one replaced: kept until the queue goes, since a thief may still read there.
   struct ring {
     ring(std::size_t capacity, ring* replaced)

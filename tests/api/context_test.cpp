@@ -1,5 +1,3 @@
-#include <sennit/context.hpp>
-
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -8,6 +6,8 @@
 #include <system_error>
 #include <thread>
 #include <vector>
+
+#include <sennit/context.hpp>
 
 namespace sennit {
 namespace {

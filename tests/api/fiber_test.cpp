@@ -178,10 +178,13 @@ TEST_P(fiber_test, detached_fibers_run_on) {
     done.wait();
     go([&] { done.post(); });
     done.wait();
-    go([&](int n) { EXPECT_EQ(n, 3), done.post(); }, 3);
+    std::string seen;
+    go([&](int n) { seen = std::to_string(n), done.post(); }, 3);
     done.wait();
-    go(attributes{.name = "named"}, [&] { EXPECT_EQ(this_fiber::name(), "named"), done.post(); });
+    EXPECT_EQ(seen, "3");
+    go(attributes{.name = "named"}, [&] { seen = this_fiber::name(), done.post(); });
     done.wait();
+    EXPECT_EQ(seen, "named");
   });
 }
 
@@ -201,7 +204,6 @@ TEST_P(fiber_test, the_destructor_requests_a_stop_and_joins) {
 
 TEST_P(fiber_test, its_stop_is_advisory) {
   run([] {
-    baton slept;
     fiber f([&](std::stop_token token, int n) {
       EXPECT_EQ(n, 4);
       until([&] { return token.stop_requested(); });

@@ -122,8 +122,8 @@ TEST(ContextCfi, RightAtEveryInstruction) {
   ASSERT_NE(results.thread.outermost, 0U);
   record = &results;
 
-  struct sigaction action {};
-  struct sigaction before {};
+  struct sigaction action{};
+  struct sigaction before{};
   action.sa_sigaction = on_step;
   action.sa_flags = SA_SIGINFO;
   ASSERT_EQ(::sigaction(SIGTRAP, &action, &before), 0);

@@ -222,8 +222,8 @@ TEST(Context, DeepStacks) {
   for (int i = 1; i <= depth; ++i) expected += static_cast<unsigned char>(i);
   std::vector<std::unique_ptr<coroutine>> all;
   for (int i = 0; i < 4; ++i) {
-    all.push_back(std::make_unique<coroutine>(
-        [&](coroutine& self) { EXPECT_EQ(recurse(self, depth), expected); }, 16 * 1024 * 1024));
+    all.push_back(std::make_unique<coroutine>([&](coroutine& self) { EXPECT_EQ(recurse(self, depth), expected); },
+                                              16 * 1024 * 1024));
   }
   for (int round = 0; round < 2; ++round) {
     for (auto& one : all) one->resume();
@@ -313,7 +313,8 @@ TEST(ContextDeathTest, ReturningFromTheEntryIsNamed) {
 TEST(ContextDeathTest, MisalignedStackIsNamed) {
   const test_stack stack;
   context other;
-  EXPECT_DEATH(make_context(other, stack.limit(), stack.top() - 8, [](void*) {}, current_fp_env()),
+  EXPECT_DEATH(make_context(
+                   other, stack.limit(), stack.top() - 8, [](void*) {}, current_fp_env()),
                "16-byte aligned end of a stack");
 }
 

@@ -11,7 +11,7 @@
 
 #include "context/context.hpp"
 
-// So that `valgrind test_context` says nothing: it must know stacks to recognise a switch. Elsewhere the stack pool does.
+// So that `valgrind test_context` reports no errors: it must know the stacks to recognise a switch.
 #if __has_include(<valgrind/valgrind.h>)
 #include <valgrind/valgrind.h>
 #else

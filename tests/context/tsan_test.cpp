@@ -38,9 +38,7 @@ void race(bool ordered) {
   destroy_context(pair.other);
 }
 
-TEST(ContextTsanDeathTest, ARaceBetweenTwoContextsOfOneThreadIsReported) {
-  EXPECT_DEATH(race(false), "data race");
-}
+TEST(ContextTsanDeathTest, ARaceBetweenTwoContextsOfOneThreadIsReported) { EXPECT_DEATH(race(false), "data race"); }
 
 TEST(ContextTsan, AStackIsOrderedFromOneLifeToTheNext) {
   // Nothing but the stack connects the two: no release, no acquire.
@@ -50,7 +48,8 @@ TEST(ContextTsan, AStackIsOrderedFromOneLifeToTheNext) {
     volatile int frame[1000];
     for (int i = 0; i < 1000; ++i) frame[i] = i;
     auto& at = *static_cast<two_contexts*>(transfer);
-    switch_context(at.other, at.mine, reinterpret_cast<void*>(std::uintptr_t{1} + static_cast<unsigned>(frame[999])), *thread_exception_state(), true);
+    switch_context(at.other, at.mine, reinterpret_cast<void*>(std::uintptr_t{1} + static_cast<unsigned>(frame[999])),
+                   *thread_exception_state(), true);
   };
   for (int life = 0; life < 3; ++life) {
     make_context(pair.other, stack.limit(), stack.top(), uses_its_stack, current_fp_env());

@@ -218,15 +218,16 @@ class http_server(RungTest):
     def test_curl_sends_a_large_body_in_chunks_and_waits_for_continue(self):
         body = "0123456789" * 100_000
         for header in ("Transfer-Encoding: chunked", "Expect: 100-continue"):
-            done = run("curl", "-sS", "--max-time", "30", "-H", header, "--data-binary", "@-", f"{self.server.url}/echo",
-                       input=body)
+            done = run("curl", "-sS", "--max-time", "30", "-H", header, "--data-binary", "@-",
+                       f"{self.server.url}/echo", input=body)
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertEqual(done.stdout, body)
 
     def test_curl_reuses_the_connection(self):
         urls = [f"{self.server.url}/hello/{i}" for i in range(5)]
         connects = self.curl("-w", "%{num_connects}\n", *urls).splitlines()
-        self.assertEqual(connects, ["hello, 0", "1", "hello, 1", "0", "hello, 2", "0", "hello, 3", "0", "hello, 4", "0"])
+        self.assertEqual(connects[0::2], [f"hello, {i}" for i in range(5)])
+        self.assertEqual(connects[1::2], ["1", "0", "0", "0", "0"])
 
     def test_curl_closes_http_1_0_and_keeps_it_when_asked(self):
         urls = [f"{self.server.url}/hello/{i}" for i in range(2)]

@@ -7,7 +7,8 @@ if(CMAKE_CROSSCOMPILING_EMULATOR)
   list(JOIN CMAKE_CROSSCOMPILING_EMULATOR " " emulator)
   set(emulator --emulator "${emulator}")
 endif()
-foreach(rung event_queue switch two_fibers sleep channel echo http_server delay_server threads_vs_fibers graceful_shutdown)
+foreach(rung
+    event_queue switch two_fibers sleep channel echo http_server delay_server threads_vs_fibers graceful_shutdown)
   add_test(NAME examples.${rung}
     COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_CURRENT_LIST_DIR}/rungs_test.py
       ${PROJECT_BINARY_DIR}/examples ${emulator} ${rung})

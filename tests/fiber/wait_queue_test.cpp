@@ -14,14 +14,9 @@
 namespace sennit::detail {
 namespace {
 
-class wait_queue_test : public ::testing::Test {
- protected:
-  wait_queue_test() { q.lock.lock(); }
-  ~wait_queue_test() override { q.lock.unlock(); }
+TEST(wait_queue_test, is_first_in_first_out) {
   wait_queue q;
-};
-
-TEST_F(wait_queue_test, is_first_in_first_out) {
+  const spin_guard guard(q.lock);
   std::array<waiter, 3> who;
   wait_node a(who[0], 0), b(who[1], 1), c(who[2], 2);
   for (wait_node* n : {&a, &b, &c}) {
@@ -37,7 +32,9 @@ TEST_F(wait_queue_test, is_first_in_first_out) {
   EXPECT_EQ(who[2].state.case_won(), 2);
 }
 
-TEST_F(wait_queue_test, who_was_passed_over_goes_to_the_front) {
+TEST(wait_queue_test, who_was_passed_over_goes_to_the_front) {
+  wait_queue q;
+  const spin_guard guard(q.lock);
   std::array<waiter, 2> who;
   wait_node a(who[0], 0), b(who[1], 0);
   q.push_back(a);
@@ -48,7 +45,9 @@ TEST_F(wait_queue_test, who_was_passed_over_goes_to_the_front) {
   EXPECT_TRUE(q.remove(a));
 }
 
-TEST_F(wait_queue_test, removing_twice_says_so) {
+TEST(wait_queue_test, removing_twice_says_so) {
+  wait_queue q;
+  const spin_guard guard(q.lock);
   waiter who;
   wait_node a(who, 0);
   EXPECT_FALSE(q.remove(a)) << "never linked";
@@ -57,7 +56,9 @@ TEST_F(wait_queue_test, removing_twice_says_so) {
   EXPECT_FALSE(q.remove(a));
 }
 
-TEST_F(wait_queue_test, losers_are_dropped) {
+TEST(wait_queue_test, losers_are_dropped) {
+  wait_queue q;
+  const spin_guard guard(q.lock);
   std::array<waiter, 3> who;
   wait_node a(who[0], 0), b(who[1], 0), c(who[2], 0);
   for (wait_node* n : {&a, &b, &c}) {
@@ -71,9 +72,11 @@ TEST_F(wait_queue_test, losers_are_dropped) {
   EXPECT_EQ(who[0].state.case_won(), case_timeout);
 }
 
-TEST_F(wait_queue_test, one_waiter_in_two_queues_is_woken_once) {
+TEST(wait_queue_test, one_waiter_in_two_queues_is_woken_once) {
+  wait_queue q;
+  const spin_guard guard(q.lock);
   wait_queue other;
-  const spin_guard guard(other.lock);
+  const spin_guard other_guard(other.lock);
   waiter who;
   wait_node here(who, 0), there(who, 1);
   q.push_back(here);
@@ -85,7 +88,9 @@ TEST_F(wait_queue_test, one_waiter_in_two_queues_is_woken_once) {
 }
 
 // Against std::list.
-TEST_F(wait_queue_test, agrees_with_a_list_under_random_operations) {
+TEST(wait_queue_test, agrees_with_a_list_under_random_operations) {
+  wait_queue q;
+  const spin_guard guard(q.lock);
   std::mt19937_64 random(test::seed());
   std::vector<std::unique_ptr<waiter>> waiters;
   std::vector<std::unique_ptr<wait_node>> nodes;

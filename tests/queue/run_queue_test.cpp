@@ -14,8 +14,8 @@ namespace sennit::detail {
 
 /// Sets the indices of an empty queue: 2^32 pushes are too many to run.
 struct run_queue_tester {
-  template <std::size_t C>
-  static void start_at(run_queue<C>& q, std::uint32_t index) {
+  template <class Queue>
+  static void start_at(Queue& q, std::uint32_t index) {
     q.head_.store(index, relaxed);
     q.tail_.store(index, relaxed);
   }
@@ -37,7 +37,7 @@ TYPED_TEST(run_queue_test, is_first_in_first_out_and_refuses_when_full) {
   constexpr std::size_t capacity = TypeParam::value;
   for (const std::uint32_t start : starts) {
     std::vector<fiber_block> blocks(capacity + 1);
-    run_queue<capacity> q;
+    run_queue<capacity, capacity> q;
     run_queue_tester::start_at(q, start);
     EXPECT_EQ(q.pop(), nullptr);
     for (std::size_t round = 0; round < 3; ++round) {
@@ -55,7 +55,7 @@ TYPED_TEST(run_queue_test, a_thief_takes_the_older_half_rounded_up) {
   constexpr std::size_t capacity = TypeParam::value;
   for (const std::uint32_t start : starts) {
     std::vector<fiber_block> blocks(capacity);
-    run_queue<capacity> q, thief;
+    run_queue<capacity, capacity> q, thief;
     run_queue_tester::start_at(q, start);
     run_queue_tester::start_at(thief, start + 1);
     EXPECT_EQ(q.steal_into(thief), 0u);
@@ -73,7 +73,7 @@ TYPED_TEST(run_queue_test, a_thief_takes_the_older_half_rounded_up) {
 TYPED_TEST(run_queue_test, a_full_thief_takes_nothing) {
   constexpr std::size_t capacity = TypeParam::value;
   std::vector<fiber_block> blocks(2 * capacity);
-  run_queue<capacity> q, thief;
+  run_queue<capacity, capacity> q, thief;
   for (std::size_t i = 0; i < capacity; ++i) {
     ASSERT_TRUE(q.push(&blocks[i]));
     ASSERT_TRUE(thief.push(&blocks[capacity + i]));
@@ -84,15 +84,34 @@ TYPED_TEST(run_queue_test, a_full_thief_takes_nothing) {
   EXPECT_EQ(q.pop(), &blocks[1]);
 }
 
+TEST(growing_run_queue_test, keeps_the_order_over_all_its_sizes) {
+  for (const std::uint32_t start : starts) {
+    std::vector<fiber_block> blocks(64);
+    run_queue<2, 64> q, thief;
+    run_queue_tester::start_at(q, start);
+    std::size_t in = 0, out = 0;
+    for (std::size_t fill = 1; fill <= 64; ++fill) {
+      while (in - out < fill) ASSERT_TRUE(q.push(&blocks[in++ % 64]));
+      if (fill % 2 == 0) ASSERT_EQ(q.pop(), &blocks[out++ % 64]);
+    }
+    while (in - out < 64) ASSERT_TRUE(q.push(&blocks[in++ % 64]));
+    EXPECT_FALSE(q.push(&blocks[0])) << "at its largest";
+    EXPECT_EQ(q.steal_into(thief), 1u) << "half of the first ring at most";
+    EXPECT_EQ(thief.pop(), &blocks[out++ % 64]);
+    while (out < in) ASSERT_EQ(q.pop(), &blocks[out++ % 64]);
+    EXPECT_EQ(q.pop(), nullptr);
+  }
+}
+
 // An owner that pushes and pops, thieves that steal into queues of their own: each fiber comes out exactly once per
 // push. Small capacities make the ring go round under the thieves' eyes.
-TYPED_TEST(run_queue_test, no_fiber_is_lost_or_doubled_by_thieves) {
-  constexpr std::size_t capacity = TypeParam::value;
+template <std::size_t First, std::size_t Most>
+void steal_storm() {
   constexpr std::size_t thieves = 2;
   const std::uint64_t pushes = test::scaled(5'000'000);
   const std::uint64_t seed = test::seed();
 
-  std::vector<fiber_block> blocks(3 * capacity);
+  std::vector<fiber_block> blocks(3 * Most);
   // Who holds a block outside of all queues: a block that comes out while it is out was doubled.
   std::vector<std::atomic<bool>> queued(blocks.size());
   std::vector<std::atomic<fiber_block*>> free_slots(blocks.size());
@@ -106,13 +125,13 @@ TYPED_TEST(run_queue_test, no_fiber_is_lost_or_doubled_by_thieves) {
     free_slots[i].store(f);
   };
 
-  run_queue<capacity> q;
+  run_queue<First, Most> q;
   run_queue_tester::start_at(q, 0xffffffffU - static_cast<std::uint32_t>(pushes / 2));  // wraps on the way
   std::vector<std::thread> threads;
   for (std::size_t t = 0; t < thieves; ++t) {
     threads.emplace_back([&, t] {
       random_source random(seed + t + 1);
-      run_queue<capacity> mine;
+      run_queue<First, Most> mine;
       while (!stop.load()) {
         q.steal_into(mine);
         while (fiber_block* f = mine.pop()) came_out(f);
@@ -144,6 +163,14 @@ TYPED_TEST(run_queue_test, no_fiber_is_lost_or_doubled_by_thieves) {
   for (auto& t : threads) t.join();
   EXPECT_FALSE(doubled);
   EXPECT_EQ(out.load(), in);
+}
+
+TYPED_TEST(run_queue_test, no_fiber_is_lost_or_doubled_by_thieves) {
+  steal_storm<TypeParam::value, TypeParam::value>();
+}
+
+TEST(growing_run_queue_test, no_fiber_is_lost_or_doubled_while_it_grows) {
+  for (int i = 0; i < 5; ++i) steal_storm<2, 1024>();
 }
 
 }  // namespace

@@ -157,8 +157,11 @@ TEST_P(event_test, destroyed_by_a_waiter_that_never_parked) {
       e->wait();
       e.destroy();
       until([&] { return offered.load() == reinterpret_cast<haunted<event>*>(-1); });
-      ASSERT_TRUE(e.intact()) << "round " << i;
       offered = nullptr;
+      if (!e.intact()) {
+        ADD_FAILURE() << "the setter wrote to the event after the wait, in round " << i;
+        break;
+      }
     }
     end = true;
     setter.join();

@@ -15,6 +15,7 @@ namespace sennit {
 namespace {
 
 using namespace std::chrono_literals;
+using test::haunted;
 using test::park_probe;
 using test::scaled;
 using test::until;
@@ -222,6 +223,24 @@ TEST_P(scope_test, a_childs_exception_is_dropped_with_a_warning_while_another_on
   const std::string text = testing::internal::GetCapturedStderr();
   EXPECT_NE(text.find("fiber 'unheard' failed, and nobody fetched it by join(): the root cause"), std::string::npos)
       << text;
+}
+
+// Hazard 27: the owner leaves as soon as the last child has said so.
+TEST_P(scope_test, destroyed_at_once_after_join) {
+  options migrating = opts();
+  migrating.force_migrate = true;  // the owner resumes on another worker than the child ends on
+  sennit::run(migrating, [] {
+    const auto finished = [] { return runtime::current()->stats().finished; };
+    for (std::size_t i = 0; i < scaled(50'000); ++i) {
+      const std::uint64_t before = finished();
+      haunted<scope> s(on_exception::stop);
+      s->spawn([] {});
+      s->join();
+      s.destroy();
+      until([&] { return finished() != before; });  // counted after the child has left the scope for good
+      ASSERT_TRUE(s.intact()) << "round " << i;
+    }
+  });
 }
 
 // A finished child leaves nothing behind: a long-lived scope needs no more control blocks than what runs at once.
