@@ -7,10 +7,6 @@ function(sennit_flags target)
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Woverloaded-virtual
     -fstack-clash-protection -fno-omit-frame-pointer $<$<BOOL:${SENNIT_WERROR}>:-Werror>
     $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wthread-safety>)
-  # g++ 12 sees overlapping copies in std::string's operator+ (GCC bugs 105651 and 105329).
-  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-    target_compile_options(${target} PRIVATE -Wno-restrict -Wno-array-bounds)
-  endif()
   if(SENNIT_SANITIZE STREQUAL "address")
     target_compile_options(${target} PRIVATE -fsanitize=address,undefined -fno-sanitize-recover=all)
     target_link_options(${target} PUBLIC -fsanitize=address,undefined)

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <exception>
+#include <limits>
 #include <optional>
 
 namespace sennit::inline v0 {
@@ -27,6 +28,9 @@ struct options {
   std::chrono::nanoseconds shutdown_timeout = std::chrono::seconds(10);
   /// Resident bytes that free stacks may keep.
   std::size_t stack_budget = std::size_t{256} << 20;
+  /// Stacks that the runtime ever makes: a bound on memory. Fibers beyond it wait until one comes free; if none is in
+  /// use they end with not_enough_memory.
+  std::size_t max_stacks = std::numeric_limits<std::size_t>::max();
   /// Test option: every resume happens on another worker than the last one.
   bool force_migrate = false;
   /// The outside world: tests inject faults through it. null: the system.

@@ -4,6 +4,7 @@
 #include <exception>
 #include <system_error>
 
+#include "context/tsan_section.hpp"
 #include "sched/current.hpp"
 #include "sched/park.hpp"
 #include "sched/worker.hpp"
@@ -23,8 +24,23 @@ struct stack_call {
 
 constinit thread_local stack_call* starting = nullptr;
 
-[[gnu::noinline]] void set_starting(stack_call* call) noexcept { starting = call; }
-[[gnu::noinline]] stack_call* get_starting() noexcept { return starting; }
+[[gnu::noinline]] void set_starting(stack_call* call) noexcept {
+  const tsan_section mine;
+  starting = call;
+}
+[[gnu::noinline]] stack_call* get_starting() noexcept {
+  const tsan_section mine;
+  return starting;
+}
+
+stack take_stack(worker& w, stack_class kind, std::error_code& why) noexcept {
+  const tsan_section mine;
+  return w.stacks.take(kind, why);
+}
+void put_stack(worker& w, stack s) noexcept {
+  const tsan_section mine;
+  w.stacks.put(s);
+}
 
 void enter_large_stack(void*) noexcept {
   stack_call& call = *get_starting();
@@ -46,11 +62,11 @@ void run_on_stack(std::size_t usable, void (*run)(void*), void* argument) {
   if (f == nullptr) return run(argument);
   worker* w = f->last;
   std::error_code why;
-  const stack large = w->stacks.take(kind, why);
+  const stack large = take_stack(*w, kind, why);
   if (!large) throw std::system_error(why, "sennit: no stack for call_with_stack");
   stack_call call{*f, run, argument, f->ctx, nullptr};
   const stack small = std::exchange(f->memory, large);
-  f->ctx = {};  // `call.outer` has it now: make_context would release what a sanitizer knows of the running fiber
+  f->ctx = context{};  // what the sanitizers know of the small stack went with the copy
   make_context(f->ctx, large.limit(), large.top(), enter_large_stack, current_fp_env());
   // The same fiber: `throw;` and uncaught_exceptions() go on as if it were a plain call.
   f->ctx.exceptions = w->live_exceptions();
@@ -59,7 +75,7 @@ void run_on_stack(std::size_t usable, void (*run)(void*), void* argument) {
   destroy_context(f->ctx);
   f->ctx = call.outer;
   f->memory = small;
-  w->stacks.put(large);
+  put_stack(*w, large);
   if (call.failure != nullptr) std::rethrow_exception(call.failure);
 }
 

@@ -19,7 +19,7 @@ constinit thread_local std::uint64_t state = 0;
 
 }  // namespace
 
-[[gnu::noinline]] void jitter_point() noexcept {
+[[gnu::noinline]] __attribute__((no_sanitize("thread"))) void jitter_point() noexcept {
   // The address of the thread_local gives each thread a sequence of its own; noinline keeps it from being cached over
   // a switch.
   if (state == 0) state = (seed() * 0x9e3779b97f4a7c15ULL) ^ reinterpret_cast<std::uintptr_t>(&state);

@@ -9,6 +9,8 @@
 namespace sennit::inline v0::detail {
 namespace {
 
+constexpr std::uint8_t calls_per_turn = 16;  // some 20 us of system calls: next to that a yield costs nothing
+
 /// A plain thread: poll(2) on the descriptor and on its own eventfd, which close() writes through ready().
 std::ptrdiff_t wait_on_thread(io_slot& slot, direction d, nanos until, bool again) noexcept SENNIT_NO_ANALYSIS {
   thread_waiter& self = this_thread_waiter();
@@ -48,7 +50,13 @@ host& current_host() noexcept {
 }
 
 void count_call(direction d) noexcept {
-  if (worker* w = this_worker()) (d == direction::read ? w->counters.reads : w->counters.writes).add();
+  worker* w = this_worker();
+  if (w == nullptr) return;
+  (d == direction::read ? w->counters.reads : w->counters.writes).add();
+  fiber_block& self = *w->running();
+  if (++self.yields < calls_per_turn) return;
+  self.yields = 0;
+  w->yield(self);
 }
 
 std::ptrdiff_t wait_ready(io_slot& slot, direction d, nanos until, bool again) noexcept {
@@ -69,6 +77,7 @@ std::ptrdiff_t wait_ready(io_slot& slot, direction d, nanos until, bool again) n
                                     .object = &slot,
                                     .deadline = until,
                                     .held = &slot.lock_of(d)});
+  self.yields = 0;  // it has waited: a new turn
   if (woken_by == 0) return 0;
   slot.cancel_wait(d, node);
   switch (woken_by) {

@@ -60,7 +60,7 @@ void monitor::tick(nanos now) noexcept {
   const nanos stall = watched_.settings().stall_threshold.count();
   for (const auto& w : watched_.workers()) {
     watch& seen = watches_[w->index];
-    const fiber_block* running = w->running();
+    const fiber_block* running = w->seen_running();
     if (running == nullptr || w->switches() != seen.switches) {
       seen = {.switches = w->switches(), .since = now};
     }

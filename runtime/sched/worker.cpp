@@ -5,6 +5,7 @@
 
 #include "base/check.hpp"
 #include "base/log.hpp"
+#include "context/tsan_section.hpp"
 #include "sched/current.hpp"
 #include "sched/park.hpp"
 #include "sched/scheduler.hpp"
@@ -28,16 +29,21 @@ worker::worker(scheduler& s, unsigned i)
 
 worker* worker::leave(fiber_block& me, after_switch_fn after, void* arg, bool final) noexcept {
   context* to = nullptr;
-  while (fiber_block* next = pick_next()) {
-    to = enter(next);
-    if (to != nullptr) break;
+  exception_state* live = nullptr;
+  {
+    const tsan_section mine;
+    while (fiber_block* next = pick_next()) {
+      to = enter(next);
+      if (to != nullptr) break;
+    }
+    if (to == nullptr) {
+      running_.store(nullptr, relaxed);  // mm:worker-running
+      to = &root_;
+    }
+    after_ = {after, &me, arg};
+    live = live_;
   }
-  if (to == nullptr) {
-    running_.store(nullptr, relaxed);  // mm:worker-running
-    to = &root_;
-  }
-  after_ = {after, &me, arg};
-  auto* w = static_cast<worker*>(switch_context(me.ctx, *to, this, *live_, final));
+  auto* w = static_cast<worker*>(switch_context(me.ctx, *to, this, *live, final));
   w->after_switch();
   return w;
 }
@@ -50,6 +56,7 @@ void worker::execute(fiber_block* f) noexcept {
 }
 
 void worker::after_switch() noexcept {
+  const tsan_section mine;
   const auto job = after_;
   after_.fn = nullptr;
   if (job.fn != nullptr) job.fn(*this, *job.left, job.arg);
@@ -57,6 +64,7 @@ void worker::after_switch() noexcept {
 
 /// Makes `f` the running fiber; binds a stack at its first run. nullptr: no stack, `f` waits for one elsewhere.
 context* worker::enter(fiber_block* f) noexcept {
+  const tsan_section mine;
   if (!f->memory) [[unlikely]] {
     std::error_code why;
     f->memory = stacks.take(f->stack_kind, why);
@@ -69,7 +77,7 @@ context* worker::enter(fiber_block* f) noexcept {
   }
   switches_.add();
   f->last = this;
-  running_.store(f, relaxed);  // mm:worker-running
+  running_.store(f, release);  // mm:worker-running: with its name and id
   return &f->ctx;
 }
 
@@ -173,7 +181,11 @@ fiber_block* worker::take_stuck_next(std::uint64_t seen_switches) noexcept {
 }
 
 worker* worker::yield(fiber_block& me) noexcept {
-  if (switches_.get() < poll_at_ && !has_work() && !home.options_.force_migrate) {
+  const auto alone = [this] {
+    const tsan_section mine;
+    return switches_.get() < poll_at_ && !has_work() && !home.options_.force_migrate;
+  };
+  if (alone()) {
     switches_.add();  // nobody else: stay, but come closer to the next look outside
     return this;
   }

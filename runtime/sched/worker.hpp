@@ -9,6 +9,7 @@
 #include "base/host.hpp"
 #include "base/random.hpp"
 #include "context/context.hpp"
+#include "context/tsan_section.hpp"
 #include "fiber/block_slab.hpp"
 #include "poller/io_slot.hpp"
 #include "poller/poller.hpp"
@@ -55,10 +56,16 @@ class worker {
   void push_back(fiber_block* f) noexcept;
   void push_back(fiber_chain&& chain) noexcept;
   /// The thread's exception state, for switch_context.
-  [[nodiscard]] exception_state& live_exceptions() const noexcept { return *live_; }
+  [[nodiscard]] exception_state& live_exceptions() const noexcept {
+    const tsan_section mine;
+    return *live_;
+  }
   [[nodiscard]] fiber_block* running() const noexcept { return running_.load(relaxed); }  // mm:worker-running
 
   // --- any thread ---
+
+  /// What runs there now: type-stable, but perhaps another fiber's block the next moment.
+  [[nodiscard]] const fiber_block* seen_running() const noexcept { return running_.load(acquire); }  // mm:worker-running
 
   /// Polls this worker's poller and timers without blocking, if nobody else does just now; what became ready is appended
   /// to `out`. The owner calls it, and whoever takes over a worker that is stuck in user code.

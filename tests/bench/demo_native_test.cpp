@@ -43,7 +43,7 @@ std::ptrdiff_t count(const std::string& text, const char* pattern) {
   return std::distance(std::sregex_iterator(text.begin(), text.end(), what), std::sregex_iterator());
 }
 
-TEST(demo, quick_run_prints_every_row_and_draws_them) {
+void quick_run_prints_every_row_and_draws_them() {
   std::string folder = (std::filesystem::temp_directory_path() / "sennit-demo-XXXXXX").string();
   ASSERT_NE(::mkdtemp(folder.data()), nullptr);
   const auto svg_path = folder + "/chart.svg";
@@ -69,13 +69,18 @@ TEST(demo, quick_run_prints_every_row_and_draws_them) {
   EXPECT_EQ(count(svg, "class=\"(fibers|threads)\""), 30);
 }
 
-TEST(demo, ratio_measures_both_servers) {
+void ratio_measures_both_servers() {
   const auto r = run_demo("--ratio --repeats 1 --duration 0.2");
   EXPECT_EQ(r.exit_code, 0) << r.output;
   const auto at_64 = r.output.substr(r.output.find("{\"connections\": 64"));
   EXPECT_GT(bench::json_number(at_64, "ratio_median"), 0.3) << r.output;
   EXPECT_LT(bench::json_number(at_64, "ratio_median"), 10) << r.output;
   EXPECT_NE(r.output.find("{\"connections\": 1000"), std::string::npos) << r.output;
+}
+
+TEST(demo, both_modes_run_and_report) {
+  quick_run_prints_every_row_and_draws_them();
+  ratio_measures_both_servers();
 }
 
 }  // namespace

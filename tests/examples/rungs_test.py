@@ -40,8 +40,8 @@ class RungTest(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return done.stdout
 
-    def start(self, rung, *args):
-        server = Server(rung, *args)
+    def start(self, rung, *args, **environment):
+        server = Server(rung, *args, **environment)
         self.addCleanup(server.kill)
         return server
 
@@ -49,10 +49,10 @@ class RungTest(unittest.TestCase):
 class Server:
     """A rung that listens. Ready once constructed."""
 
-    def __init__(self, rung, *args):
+    def __init__(self, rung, *args, **environment):
         self.log = tempfile.TemporaryFile("w+")  # a file: a pipe that nobody reads would fill up and stop the server
         self.process = subprocess.Popen(command(rung, "--port", 0, *args), stdout=subprocess.PIPE, stderr=self.log,
-                                        text=True, preexec_fn=die_with_parent)
+                                        text=True, preexec_fn=die_with_parent, env={**os.environ, **environment})
         line = self.process.stdout.readline()
         found = re.fullmatch(r"listening on (127\.0\.0\.1):(\d+)\n", line)
         if not found:
@@ -412,13 +412,16 @@ class graceful_shutdown(RungTest):
         self.assertIsNone(read_response(busy))
 
     def test_who_ignores_the_stop_is_left_behind(self):
-        server = self.start("10_graceful_shutdown", "--drain", 100)
+        # What a fiber owns that is left behind is never freed: a leak on purpose, which LSan need not report.
+        quiet = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
+        server = self.start("10_graceful_shutdown", "--drain", 100, ASAN_OPTIONS=quiet)
         self.busy(server, b"/stubborn/500000/never")
         code, printed, seconds = server.stop()
         self.assertEqual(code, 1, printed)
         self.assertIn("   still busy: /stubborn/500000/never\n", printed)
         self.assertTrue(printed.endswith("4. stopped, and left behind what the log names\n"), printed)
         self.assertRegex(server.logged(), r"fiber 'session' .*did not end")
+        self.assertNotIn("Sanitizer", server.logged())
         self.assertLess(seconds, 20)
 
 

@@ -1,6 +1,6 @@
 # The scheduler's suite, and one test that is built as users build their fastest binaries.
 sennit_test_suite(sched
-  cpu_count_test.cpp fairness_test.cpp idle_test.cpp migrate_test.cpp park_test.cpp process_test.cpp shutdown_test.cpp
+  cpu_count_test.cpp exhaustion_test.cpp fairness_test.cpp idle_test.cpp migrate_test.cpp park_test.cpp process_test.cpp shutdown_test.cpp
   takeover_test.cpp)
 target_compile_definitions(test_sched PRIVATE $<$<BOOL:${SENNIT_FP_ENV}>:SENNIT_TEST_FP_ENV=1>)
 sennit_native_test_suite(sched many_fibers_native_test.cpp)

@@ -56,7 +56,14 @@ bool died_of_the_fault(int status) {
 }
 
 constexpr char report[] =
-    "sennit: stack overflow in fiber 'worker' \\(id 42\\): stack of 65536 bytes, [0-9]+ bytes deep at 0x[0-9a-f]+; "
+    "sennit: stack overflow in fiber 'worker' \\(id 42\\): stack of 65536 bytes, [0-9]+ bytes deep at 0x[0-9a-f]+;
+
+/// The report, and something after it. (operator+ here makes g++ 12 warn of an overflow that is not there, GCC 105651.)
+std::string report_and(const char* more) {
+  std::string text = report;
+  text.append(more);
+  return text;
+} "
     "raise attributes::stack_size or use call_with_stack\n.*[(+]";
 
 template <std::size_t Frame>
@@ -97,7 +104,7 @@ TEST_F(overflow, inside_a_library_function_shows_its_caller) {
   const auto* const frame = static_cast<const std::byte*>(__builtin_frame_address(0));
   EXPECT_EQ(print_with_a_kilobyte_left(frame - 64 * 1024), '.');
   const auto print = [] { print_with_a_kilobyte_left(find_stack(__builtin_frame_address(0)).limit()); };
-  EXPECT_EXIT(run_as_fiber(print), died_of_the_fault, std::string(report) + ".*printf");
+  EXPECT_EXIT(run_as_fiber(print), died_of_the_fault, report_and(".*printf"));
 }
 
 TEST_F(overflow, without_a_lookup_of_floor_4_still_tells_the_stack) {
@@ -116,7 +123,7 @@ TEST_F(overflow, is_reported_and_then_handed_to_the_handler_that_was_there) {
     });
     run_as_fiber([] { recurse<64>(1 << 30); });
   };
-  EXPECT_EXIT(with_plain_handler(), testing::ExitedWithCode(7), std::string(report) + ".*former handler");
+  EXPECT_EXIT(with_plain_handler(), testing::ExitedWithCode(7), report_and(".*former handler"));
 
   const auto with_siginfo_handler = [] {
     struct sigaction action = {};
