@@ -566,6 +566,29 @@ TEST_P(tcp, interrupted_calls_are_repeated) {
   });
 }
 
+TEST(tcp_turns, a_descriptor_that_is_always_ready_starves_nobody) {
+  // Hazard 20: reads that never have to wait still let others run.
+  sennit::run(sennit::options{.workers = 1}, [] {
+    constexpr int reads = 2000;
+    pair p = connected();
+    p.client.write_all(bytes(reads));
+    int turns = 0;
+    bool done = false;
+    sennit::scope s;
+    s.spawn([&] {
+      while (!done) {
+        ++turns;
+        sennit::this_fiber::yield();
+      }
+    });
+    std::array<std::byte, 1> b{};
+    for (int i = 0; i < reads; ++i) ASSERT_EQ(p.server.read_some(b), 1U);
+    EXPECT_GE(turns, reads / 32);
+    done = true;
+    s.join();
+  });
+}
+
 TEST(tcp_counts, a_request_costs_one_recv_one_send_and_a_fraction_of_a_poll) {
   // The client, in another runtime, sends 64 requests on 64 connections before the server looks.
   constexpr std::size_t connections = 64;
