@@ -24,21 +24,15 @@ struct stack_call {
 
 constinit thread_local stack_call* starting = nullptr;
 
-[[gnu::noinline]] void set_starting(stack_call* call) noexcept {
-  const tsan_section mine;
-  starting = call;
-}
-[[gnu::noinline]] stack_call* get_starting() noexcept {
-  const tsan_section mine;
-  return starting;
-}
+[[gnu::noinline]] SENNIT_NO_TSAN void set_starting(stack_call* call) noexcept { starting = call; }
+[[gnu::noinline]] SENNIT_NO_TSAN stack_call* get_starting() noexcept { return starting; }
 
 stack take_stack(worker& w, stack_class kind, std::error_code& why) noexcept {
-  const tsan_section mine;
+  const tsan_section on_thread(w.tsan.self);
   return w.stacks.take(kind, why);
 }
 void put_stack(worker& w, stack s) noexcept {
-  const tsan_section mine;
+  const tsan_section on_thread(w.tsan.self);
   w.stacks.put(s);
 }
 

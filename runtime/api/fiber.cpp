@@ -5,6 +5,7 @@
 
 #include "base/check.hpp"
 #include "base/log.hpp"
+#include "context/tsan_section.hpp"
 #include "sched/current.hpp"
 #include "sched/park.hpp"
 #include "sched/scheduler.hpp"
@@ -17,7 +18,7 @@ namespace {
 constexpr std::uint64_t id_block = 1024;
 
 /// Ids are handed to threads in blocks, so that spawning on many workers shares no counter.
-std::uint64_t new_id() noexcept {
+SENNIT_NO_TSAN std::uint64_t new_id() noexcept {
   static constinit atomic<std::uint64_t> next_block{0};
   static constinit thread_local std::uint64_t next = 0;  // never read after a switch: spawn does not park
   if (next % id_block == 0) next = next_block.fetch_add(1, relaxed) * id_block;  // mm:fiber-id

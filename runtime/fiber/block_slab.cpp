@@ -5,7 +5,6 @@
 #include <new>
 
 #include "base/check.hpp"
-#include "context/tsan_section.hpp"
 
 namespace sennit::inline v0::detail {
 
@@ -49,7 +48,6 @@ void block_slab::push(fiber_block* block) noexcept {
 }
 
 fiber_block* block_slab::allocate(block_cache* cache) noexcept {
-  const tsan_section mine;
   fiber_block* b = nullptr;
   if (cache != nullptr && cache->head != nullptr) {
     b = cache->head;
@@ -72,7 +70,6 @@ fiber_block* block_slab::allocate(block_cache* cache) noexcept {
 }
 
 void block_slab::release(fiber_block* block, block_cache* cache) noexcept {
-  const tsan_section mine;
   if (cache != nullptr && cache->count < 2 * batch) {
     block->next = cache->head;
     cache->head = block;

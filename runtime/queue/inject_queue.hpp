@@ -3,27 +3,23 @@
 // worker) fibers that only one worker may run.
 #include <cstddef>
 
-#include "context/tsan_section.hpp"
 #include "fiber/fiber_block.hpp"
 
 namespace sennit::inline v0::detail {
 
-/// A singly linked chain of fibers, linked by fiber_block::next. A value of one thread: of whichever context runs there,
-/// hence the tsan_sections.
+/// A singly linked chain of fibers, linked by fiber_block::next. A value of one thread.
 struct fiber_chain {
   fiber_block* head = nullptr;
   fiber_block* tail = nullptr;
   std::size_t count = 0;
 
   void push_back(fiber_block* f) noexcept {
-    const tsan_section links;
     f->next = nullptr;
     (tail != nullptr ? tail->next : head) = f;
     tail = f;
     ++count;
   }
   fiber_block* pop_front() noexcept {
-    const tsan_section links;
     fiber_block* f = head;
     if (f == nullptr) return nullptr;
     head = f->next;
@@ -32,7 +28,6 @@ struct fiber_chain {
     return f;
   }
   void append(fiber_chain& other) noexcept {
-    const tsan_section links;
     if (other.head == nullptr) return;
     (tail != nullptr ? tail->next : head) = other.head;
     tail = other.tail;

@@ -3,6 +3,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "context/tsan_section.hpp"
+
 namespace sennit::inline v0::detail {
 namespace {
 
@@ -13,13 +15,13 @@ thread_local thread_waiter tls_waiter;
 
 // noinline is not enough: both compilers infer that the function is pure and reuse its result over a switch. The asm
 // statement makes the value unknown.
-[[gnu::noinline]] worker* this_worker() noexcept {
+[[gnu::noinline]] SENNIT_NO_TSAN worker* this_worker() noexcept {
   worker* w = tls_worker;
   asm volatile("" : "+r"(w)::"memory");
   return w;
 }
 
-[[gnu::noinline]] void set_this_worker(worker* w) noexcept { tls_worker = w; }
+[[gnu::noinline]] SENNIT_NO_TSAN void set_this_worker(worker* w) noexcept { tls_worker = w; }
 
 [[gnu::noinline]] thread_waiter& this_thread_waiter() noexcept {
   thread_waiter* t = &tls_waiter;

@@ -128,7 +128,15 @@ void scheduler::stop_threads() noexcept {
 
 fiber_block* scheduler::allocate() noexcept {
   worker* w = this_worker();
-  return slab_->allocate(w != nullptr && &w->home == this ? &w->blocks : nullptr);
+  fiber_block* f = nullptr;
+  if (w != nullptr && &w->home == this) {
+    const tsan_section on_thread(w->tsan.self);
+    f = slab_->allocate(&w->blocks);
+  } else {
+    f = slab_->allocate(nullptr);
+  }
+  if (f != nullptr) tsan_acquire(f);
+  return f;
 }
 
 void scheduler::release(fiber_block& f, worker* w) noexcept {
@@ -136,7 +144,13 @@ void scheduler::release(fiber_block& f, worker* w) noexcept {
   f.failure = nullptr;
   f.stop_state = stop_source(nostopstate);
   block_slab& slab = block_slab::of(f);
-  slab.release(&f, w != nullptr && w->home.slab_ == &slab ? &w->blocks : nullptr);
+  tsan_release(&f);
+  if (w != nullptr && w->home.slab_ == &slab) {
+    const tsan_section on_thread(w->tsan.self);
+    slab.release(&f, &w->blocks);
+  } else {
+    slab.release(&f, nullptr);
+  }
 }
 
 void scheduler::start(fiber_block& f) noexcept {
@@ -159,7 +173,10 @@ void scheduler::start(fiber_block& f) noexcept {
 
 void scheduler::make_ready(fiber_block& f) noexcept {
   worker* w = this_worker();
+  tsan_release(&f);
   if (w != nullptr && &w->home == this) {
+    const tsan_section on_thread(w->tsan.self);
+    tsan_acquire(&f);
     if (f.pins == 0 && !options_.force_migrate) [[likely]] {
       // Alone in the slot it runs next, here: waking another worker for it would only cost. What it displaces is for all.
       if (w->push_next(&f)) notify();

@@ -30,8 +30,9 @@ worker::worker(scheduler& s, unsigned i)
 worker* worker::leave(fiber_block& me, after_switch_fn after, void* arg, bool final) noexcept {
   context* to = nullptr;
   exception_state* live = nullptr;
+  tsan_release(&me);
   {
-    const tsan_section mine;
+    const tsan_section on_thread(tsan.self);
     while (fiber_block* next = pick_next()) {
       to = enter(next);
       if (to != nullptr) break;
@@ -56,15 +57,15 @@ void worker::execute(fiber_block* f) noexcept {
 }
 
 void worker::after_switch() noexcept {
-  const tsan_section mine;
+  const tsan_section on_thread(tsan.self);
   const auto job = after_;
   after_.fn = nullptr;
+  if (job.left != nullptr) tsan_acquire(job.left);
   if (job.fn != nullptr) job.fn(*this, *job.left, job.arg);
 }
 
 /// Makes `f` the running fiber; binds a stack at its first run. nullptr: no stack, `f` waits for one elsewhere.
-context* worker::enter(fiber_block* f) noexcept {
-  const tsan_section mine;
+SENNIT_NO_TSAN context* worker::enter(fiber_block* f) noexcept {  // fibers read `last` and `memory` of themselves
   if (!f->memory) [[unlikely]] {
     std::error_code why;
     f->memory = stacks.take(f->stack_kind, why);
@@ -73,6 +74,7 @@ context* worker::enter(fiber_block* f) noexcept {
       return nullptr;
     }
     counters.bound.add();
+    const tsan_section unseen(tsan.nursery);
     make_context(f->ctx, f->memory.limit(), f->memory.top(), &worker::fiber_entry, f->fp);
   }
   switches_.add();
@@ -85,6 +87,7 @@ void worker::fiber_entry(void* transfer) noexcept {
   auto* w = static_cast<worker*>(transfer);
   w->after_switch();
   fiber_block& f = *w->running();
+  tsan_acquire(&f);
   if (f.detached.load(relaxed) && f.finish == nullptr) {  // mm:detached
     run_uncaught(f.work);
   } else {
@@ -182,7 +185,7 @@ fiber_block* worker::take_stuck_next(std::uint64_t seen_switches) noexcept {
 
 worker* worker::yield(fiber_block& me) noexcept {
   const auto alone = [this] {
-    const tsan_section mine;
+    const tsan_section on_thread(tsan.self);
     return switches_.get() < poll_at_ && !has_work() && !home.options_.force_migrate;
   };
   if (alone()) {
@@ -196,6 +199,7 @@ worker* worker::yield(fiber_block& me) noexcept {
 // ---- the worker's own context ----
 
 void worker::run() noexcept {
+  tsan.enter();
   set_this_worker(this);
   live_ = thread_exception_state();
   const alt_stack signal_stack;
@@ -203,6 +207,7 @@ void worker::run() noexcept {
   while (fiber_block* f = next_for_root()) execute(f);
   stacks.flush();
   set_this_worker(nullptr);
+  tsan.leave();
 }
 
 fiber_block* worker::next_for_root() noexcept {

@@ -56,10 +56,7 @@ class worker {
   void push_back(fiber_block* f) noexcept;
   void push_back(fiber_chain&& chain) noexcept;
   /// The thread's exception state, for switch_context.
-  [[nodiscard]] exception_state& live_exceptions() const noexcept {
-    const tsan_section mine;
-    return *live_;
-  }
+  [[nodiscard]] SENNIT_NO_TSAN exception_state& live_exceptions() const noexcept { return *live_; }
   [[nodiscard]] fiber_block* running() const noexcept { return running_.load(relaxed); }  // mm:worker-running
 
   // --- any thread ---
@@ -90,6 +87,7 @@ class worker {
   timer_queue timers;
   worker_counters counters;
   block_cache blocks;
+  tsan_thread tsan;
   stack_cache stacks;
 
  private:

@@ -56,15 +56,15 @@ bool died_of_the_fault(int status) {
 }
 
 constexpr char report[] =
-    "sennit: stack overflow in fiber 'worker' \\(id 42\\): stack of 65536 bytes, [0-9]+ bytes deep at 0x[0-9a-f]+;
+    "sennit: stack overflow in fiber 'worker' \\(id 42\\): stack of 65536 bytes, [0-9]+ bytes deep at 0x[0-9a-f]+; "
+    "raise attributes::stack_size or use call_with_stack\n.*[(+]";
 
 /// The report, and something after it. (operator+ here makes g++ 12 warn of an overflow that is not there, GCC 105651.)
 std::string report_and(const char* more) {
   std::string text = report;
   text.append(more);
   return text;
-} "
-    "raise attributes::stack_size or use call_with_stack\n.*[(+]";
+}
 
 template <std::size_t Frame>
 [[gnu::noinline]] int recurse(int depth) {
