@@ -620,6 +620,8 @@ TEST(tcp_counts, a_request_costs_one_recv_one_send_and_a_fraction_of_a_poll) {
       streams.back().write_all(b);
       streams.back().read_exact(b);
     }
+    // Each registers once, when it first has to wait: all of them and the listener have, before we count.
+    sennit::test::until([&] { return server.stats().registrations > connections; });
     before = server.stats();
     for (std::size_t r = 0; r < rounds; ++r) {
       {
