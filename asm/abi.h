@@ -12,7 +12,7 @@
 
 #define SENNIT_CONTEXT_NAME "asm x86-64 sysv"
 #if defined(SENNIT_FP_ENV)
-#define SENNIT_FRAME_FP_ENV 0  // MXCSR in the low half, x87 control word in the high half
+#define SENNIT_FRAME_FP_ENV 0        // MXCSR in the low half, x87 control word in the high half
 #define SENNIT_MXCSR_CONTROL 0xffc0  // all but the status bits
 #define SENNIT_FRAME_R12 8
 #else
@@ -30,7 +30,7 @@
 
 #define SENNIT_CONTEXT_NAME "asm arm64 aapcs"
 #define SENNIT_FRAME_D8 0
-#define SENNIT_FRAME_START 64    // x19: a new context finds its entry there
+#define SENNIT_FRAME_START 64  // x19: a new context finds its entry there
 #define SENNIT_FRAME_X20 72
 #define SENNIT_FRAME_FP 144      // x29
 #define SENNIT_FRAME_RESUME 152  // x30

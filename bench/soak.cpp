@@ -1,17 +1,17 @@
-// Load on the whole stack for a stated time: connections that come, talk, misbehave and go, timers, channels, scopes and
-// helper threads at once. Fails on one lost or wrong byte and on one leaked descriptor, stack or fiber.
+// Load on the whole stack for a stated time: connections that come, talk, misbehave and go, timers, channels, scopes
+// and helper threads at once. Fails on one lost or wrong byte and on one leaked descriptor, stack or fiber.
+#include <CLI/CLI.hpp>
 #include <dirent.h>
 #include <sys/resource.h>
 
-#include <sennit/sennit.hpp>
-
-#include <CLI/CLI.hpp>
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <random>
 #include <vector>
+
+#include <sennit/sennit.hpp>
 
 namespace {
 

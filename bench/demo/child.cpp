@@ -99,8 +99,10 @@ std::vector<std::string> child::stop(std::chrono::seconds patience) {
 
 int child::exit_code() {
   while (!reaped_) {
-    if (::waitpid(pid_, &status_, 0) == pid_) reaped_ = true;
-    else if (errno != EINTR) return -1;
+    if (::waitpid(pid_, &status_, 0) == pid_)
+      reaped_ = true;
+    else if (errno != EINTR)
+      return -1;
   }
   return WIFEXITED(status_) ? WEXITSTATUS(status_) : 128 + WTERMSIG(status_);
 }

@@ -37,8 +37,8 @@ machine this_machine() {
   if (it.cpus == 1) {
     it.description += "server and load generator share it";
   } else {
-    it.description += "server on CPU " + std::to_string(it.server_cpu) + ", load generator on CPU " +
-                      std::to_string(it.load_cpu);
+    it.description +=
+        "server on CPU " + std::to_string(it.server_cpu) + ", load generator on CPU " + std::to_string(it.load_cpu);
   }
   return it;
 }

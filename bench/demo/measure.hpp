@@ -26,9 +26,9 @@ struct row {
   double p50_us = std::nan("");
   double p99_us = std::nan("");
   double p99_9_us = std::nan("");
-  double cpu_us = std::nan("");         // server CPU time, user and system, per request
-  double memory_bytes = std::nan("");   // server memory gained per connection
-  double all_served_s = std::nan("");   // first connect() until every connection has had an echo
+  double cpu_us = std::nan("");        // server CPU time, user and system, per request
+  double memory_bytes = std::nan("");  // server memory gained per connection
+  double all_served_s = std::nan("");  // first connect() until every connection has had an echo
 };
 
 /// Where the programs are and which CPU each side gets.
@@ -49,7 +49,8 @@ struct cpu_use {
   static cpu_use now();
 };
 
-/// Runs one plan; `tick` is called a few times a second meanwhile. Bounded in time; throws only if a program is missing.
+/// Runs one plan; `tick` is called a few times a second meanwhile. Bounded in time; throws only if a program is
+/// missing.
 row measure(const machine& on, const run_plan& plan, const std::function<void()>& tick);
 
 }  // namespace bench

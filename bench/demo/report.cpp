@@ -60,10 +60,9 @@ std::string describe(const run_plan& plan) {
 }
 
 void print_table(std::ostream& out, const std::vector<row>& rows) {
-  std::vector<cells> table{
-      {"", "", "", "", "latency", "", "", "server CPU", "memory", "time"},
-      {"server", "connections", "loop", "requests/s", "p50 ms", "p99 ms", "p99.9 ms", "us/request", "KiB/conn",
-       "to spawn ms"}};
+  std::vector<cells> table{{"", "", "", "", "latency", "", "", "server CPU", "memory", "time"},
+                           {"server", "connections", "loop", "requests/s", "p50 ms", "p99 ms", "p99.9 ms", "us/request",
+                            "KiB/conn", "to spawn ms"}};
   for (const auto& r : rows) table.push_back(cells_of(r));
   std::array<std::size_t, std::tuple_size_v<cells>> width{};
   for (const auto& line : table) {
@@ -73,7 +72,8 @@ void print_table(std::ostream& out, const std::vector<row>& rows) {
     const row* r = l < 2 ? nullptr : &rows[l - 2];
     // A blank line between groups that compare with each other.
     const row* above = l < 3 ? nullptr : &rows[l - 3];
-    if (l == 2 || (above != nullptr && (above->plan.connections != r->plan.connections || above->plan.rate != r->plan.rate))) {
+    if (l == 2 ||
+        (above != nullptr && (above->plan.connections != r->plan.connections || above->plan.rate != r->plan.rate))) {
       out << '\n';
     }
     const std::size_t used = r == nullptr || r->measured ? table[l].size() : 3;
@@ -83,7 +83,8 @@ void print_table(std::ostream& out, const std::vector<row>& rows) {
       text += i == 0 || i == 2 ? table[l][i] + pad : pad + table[l][i];
       text += "  ";
     }
-    if (r != nullptr && !r->note.empty()) text += (r->wrong ? "WRONG: " : r->measured ? "" : "not measured: ") + r->note;
+    if (r != nullptr && !r->note.empty())
+      text += (r->wrong ? "WRONG: " : r->measured ? "" : "not measured: ") + r->note;
     text.erase(text.find_last_not_of(' ') + 1);
     out << text << '\n';
   }
@@ -104,8 +105,8 @@ void print_comparison(std::ostream& out, const std::vector<row>& rows) {
     if (r.plan.server != "fibers" || r.plan.rate > 0 || !r.measured) continue;
     const row* threads = find(rows, "threads", r.plan);
     if (threads == nullptr) continue;
-    out << "Fibers against threads at " << grouped(r.plan.connections) << " connections: "
-        << times(r.requests_per_second, threads->requests_per_second) << " x the requests/s, "
+    out << "Fibers against threads at " << grouped(r.plan.connections)
+        << " connections: " << times(r.requests_per_second, threads->requests_per_second) << " x the requests/s, "
         << times(r.cpu_us, threads->cpu_us) << " x the CPU per request, "
         << times(r.memory_bytes, threads->memory_bytes) << " x the memory per connection.\n";
   }

@@ -60,8 +60,8 @@ class canvas {
             "\" rx=\"2\" class=\"" + cls + "\"/>\n";
   }
   void level_line(double x1, double x2, double y, const char* cls) {
-    out_ += "<line x1=\"" + num(x1) + "\" x2=\"" + num(x2) + "\" y1=\"" + num(y) + "\" y2=\"" + num(y) +
-            "\" class=\"" + cls + "\"/>\n";
+    out_ += "<line x1=\"" + num(x1) + "\" x2=\"" + num(x2) + "\" y1=\"" + num(y) + "\" y2=\"" + num(y) + "\" class=\"" +
+            cls + "\"/>\n";
   }
   void raw(const std::string& markup) { out_ += markup; }
   [[nodiscard]] const std::string& str() const { return out_; }
@@ -76,9 +76,7 @@ class canvas {
 };
 
 /// "269k": bars are too narrow for all digits, the table has them.
-std::string bar_label(double value) {
-  return value >= 10'000 ? three_digits(value / 1000) + 'k' : three_digits(value);
-}
+std::string bar_label(double value) { return value >= 10'000 ? three_digits(value / 1000) + 'k' : three_digits(value); }
 
 struct group {
   std::string label;
@@ -92,7 +90,8 @@ std::vector<group> groups_of(const std::vector<row>& rows, bool open_loop) {
     if (r.plan.rate > 0 && !open_loop) continue;
     const auto label = grouped(r.plan.connections);
     const auto second = r.plan.rate > 0 ? "open, " + bar_label(r.plan.rate) + "/s" : std::string();
-    auto at = std::ranges::find_if(groups, [&](const group& g) { return g.label == label && g.second_label == second; });
+    auto at =
+        std::ranges::find_if(groups, [&](const group& g) { return g.label == label && g.second_label == second; });
     if (at == groups.end()) at = groups.insert(groups.end(), group{label, second, {}});
     at->rows[r.plan.server == servers[0] ? 0 : 1] = &r;
   }
@@ -119,7 +118,7 @@ std::string tick_label(double value) {
 struct panel {
   const char* title;
   const char* better;
-  double row::*value;
+  double row::* value;
   double unit;  // values are divided by this
   bool open_loop;
 };
@@ -128,7 +127,7 @@ void draw(canvas& out, const panel& p, const std::vector<row>& rows, double left
   const auto groups = groups_of(rows, p.open_loop);
   const double x0 = left + 58;
   const double x1 = left + panel_width - 6;
-  const double y0 = top + 46;                // top of the plot
+  const double y0 = top + 46;                 // top of the plot
   const double y1 = top + panel_height - 50;  // its base line
   out.text(left + 8, top + 18, "panel", "start", p.title);
   out.text(x1, top + 18, "small", "end", p.better);
@@ -188,8 +187,9 @@ std::string svg_chart(const std::vector<row>& rows, const std::string& setup) {
                 card_width, card_height, card_width, card_height);
   out.raw(head);
   out.raw(style);
-  std::snprintf(head, sizeof head, "<rect x=\"0.5\" y=\"0.5\" width=\"%.0f\" height=\"%.0f\" rx=\"10\" class=\"card\"/>\n",
-                card_width - 1, card_height - 1);
+  std::snprintf(head, sizeof head,
+                "<rect x=\"0.5\" y=\"0.5\" width=\"%.0f\" height=\"%.0f\" rx=\"10\" class=\"card\"/>\n", card_width - 1,
+                card_height - 1);
   out.raw(head);
   out.text(32, 46, "title", "start", "The same blocking-style echo handler on fibers and on threads");
   out.bar(32, 62, 13, 13, "fibers");

@@ -69,7 +69,8 @@ stop_signals::~stop_signals() {
 
 int listen_on(const server_options& options, bool non_blocking) {
   const auto fail = [&](const std::string& what) -> int {
-    throw std::system_error(errno, std::generic_category(), what + ' ' + options.host + ':' + std::to_string(options.port));
+    throw std::system_error(errno, std::generic_category(),
+                            what + ' ' + options.host + ':' + std::to_string(options.port));
   };
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -109,7 +110,9 @@ void report_limit(const std::string& text) {
 void report_end(const char* server, std::uint64_t accepted) {
   rusage used{};
   ::getrusage(RUSAGE_SELF, &used);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
   json_object json;
   json.add("server", server).add("accepted", accepted);
   json.add("user_s", seconds(used.ru_utime)).add("system_s", seconds(used.ru_stime));

@@ -28,7 +28,9 @@ using std::chrono::nanoseconds;
 [[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
 nanoseconds to_ns(std::chrono::duration<double> d) { return std::chrono::duration_cast<nanoseconds>(d); }
-double seconds_between(clock::time_point a, clock::time_point b) { return std::chrono::duration<double>(b - a).count(); }
+double seconds_between(clock::time_point a, clock::time_point b) {
+  return std::chrono::duration<double>(b - a).count();
+}
 
 enum class state : std::uint8_t { closed, connecting, idle, waiting };
 
@@ -40,7 +42,7 @@ struct connection {
   std::uint32_t received = 0;  // bytes of its echo that are back
   std::uint32_t backlog = 0;   // open loop: messages whose time has come while this one was waiting
   std::uint64_t sequence = 0;
-  clock::time_point due;       // what the latency of the current message counts from
+  clock::time_point due;  // what the latency of the current message counts from
 };
 
 /// Owned and driven by the thread that calls run().
@@ -94,7 +96,8 @@ class generator {
     return false;
   }
 
-  // ---- connecting: at most opening_at_once connections have no echo yet; refusals are retried with back-off ----------
+  // ---- connecting: at most opening_at_once connections have no echo yet; refusals are retried with back-off
+  // ----------
 
   bool connect_all() {
     if (options_.server_pid > 0) memory_before_ = static_cast<double>(process_memory_bytes(options_.server_pid));

@@ -14,14 +14,14 @@ struct load_options {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;
   std::uint32_t connections = 64;
-  std::uint32_t size = 64;              // bytes per message
-  double rate = 0;                      // requests per second over all connections; 0 = closed loop
+  std::uint32_t size = 64;  // bytes per message
+  double rate = 0;          // requests per second over all connections; 0 = closed loop
   std::chrono::duration<double> warmup{0.5};
   std::chrono::duration<double> duration{5};
-  std::uint64_t requests = 0;           // ends the measured window early; 0 = only the duration does
+  std::uint64_t requests = 0;  // ends the measured window early; 0 = only the duration does
   std::chrono::duration<double> connect_timeout{30};
   std::chrono::duration<double> drain_timeout{5};
-  pid_t server_pid = 0;                 // read this process's CPU time and memory around the measured window
+  pid_t server_pid = 0;  // read this process's CPU time and memory around the measured window
 };
 
 struct load_result {

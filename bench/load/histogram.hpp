@@ -21,11 +21,12 @@ class histogram {
     max_ = std::max(max_, value);
   }
 
-  /// Smallest recorded value v (rounded up to its bucket's upper end, never above max()) such that at least `percent` of
-  /// all values are <= v. 0 when nothing was recorded.
+  /// Smallest recorded value v (rounded up to its bucket's upper end, never above max()) such that at least `percent`
+  /// of all values are <= v. 0 when nothing was recorded.
   [[nodiscard]] std::uint64_t percentile(double percent) const noexcept {
     const double wanted = std::ceil(static_cast<double>(total_) * percent / 100.0);
-    const auto rank = std::clamp(static_cast<std::uint64_t>(wanted), std::uint64_t{1}, std::max(total_, std::uint64_t{1}));
+    const auto rank =
+        std::clamp(static_cast<std::uint64_t>(wanted), std::uint64_t{1}, std::max(total_, std::uint64_t{1}));
     std::uint64_t seen = 0;
     for (std::size_t i = 0; i < counts_.size(); ++i) {
       seen += counts_[i];

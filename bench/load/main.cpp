@@ -33,7 +33,8 @@ int main(int argc, char** argv) {
   app.add_option("--connect-timeout", connect_timeout, "Seconds until every connection must have had an echo")
       ->capture_default_str()
       ->check(CLI::Range(0.1, 600.0));
-  app.add_option("--server-pid", options.server_pid, "Also measure this process: CPU per request, memory per connection");
+  app.add_option("--server-pid", options.server_pid,
+                 "Also measure this process: CPU per request, memory per connection");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

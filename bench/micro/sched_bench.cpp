@@ -3,9 +3,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <sennit/sennit.hpp>
-
 #include <vector>
+
+#include <sennit/sennit.hpp>
 
 namespace {
 
@@ -25,9 +25,9 @@ void yield_ring(benchmark::State& state) {
     stop = true;
   });
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(fibers));
-  state.counters["ns_per_yield"] = benchmark::Counter(static_cast<double>(state.iterations()) * 1e-9 *
-                                                          static_cast<double>(fibers),
-                                                      benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  state.counters["ns_per_yield"] =
+      benchmark::Counter(static_cast<double>(state.iterations()) * 1e-9 * static_cast<double>(fibers),
+                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 BENCHMARK(yield_ring)->Arg(2)->Arg(1000)->Arg(100'000);
 

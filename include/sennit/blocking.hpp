@@ -1,10 +1,10 @@
 #pragma once
-#include <sennit/detail/config.hpp>
-#include <sennit/detail/task.hpp>
-
 #include <functional>
 #include <optional>
 #include <type_traits>
+
+#include <sennit/detail/config.hpp>
+#include <sennit/detail/task.hpp>
 
 namespace sennit::inline v0 {
 

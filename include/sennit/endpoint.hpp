@@ -1,11 +1,11 @@
 #pragma once
-#include <sennit/error.hpp>
-
 #include <compare>
 #include <cstdint>
 #include <iosfwd>
 #include <string>
 #include <string_view>
+
+#include <sennit/error.hpp>
 
 namespace sennit::inline v0 {
 
@@ -18,8 +18,8 @@ class endpoint {
   endpoint() noexcept = default;
   /// Parses; throws std::system_error(error::bad_endpoint) with the text and what is wrong with it.
   SENNIT_API endpoint(std::string_view text);  // NOLINT(google-explicit-constructor): "host:port" is an endpoint
-  endpoint(const char* text) : endpoint(std::string_view(text)) {}           // NOLINT(google-explicit-constructor)
-  endpoint(const std::string& text) : endpoint(std::string_view(text)) {}    // NOLINT(google-explicit-constructor)
+  endpoint(const char* text) : endpoint(std::string_view(text)) {}         // NOLINT(google-explicit-constructor)
+  endpoint(const std::string& text) : endpoint(std::string_view(text)) {}  // NOLINT(google-explicit-constructor)
   /// Numeric address or name, and port.
   SENNIT_API endpoint(std::string_view host, std::uint16_t port);
   /// Parses; an empty endpoint and `ec` set on error.

@@ -1,17 +1,18 @@
 #pragma once
 // Errors: every operation that can fail has a throwing form (std::system_error) and an std::error_code& form. All codes
 // compare with std::errc; errno is never part of the contract.
-#include <sennit/detail/config.hpp>
-
 #include <system_error>
+
+#include <sennit/detail/config.hpp>
 
 namespace sennit::inline v0 {
 
 /// sennit's own codes, where the system's would say something else.
 enum class error {
-  deadline_passed = 1,  ///< a deadline of this process passed; equals std::errc::timed_out (the kernel's ETIMEDOUT does too)
-  bad_endpoint = 2,     ///< malformed "host:port" text; equals std::errc::invalid_argument
-  end_of_stream = 3,    ///< read_exact met the end before all bytes were there; equals std::errc::connection_aborted
+  deadline_passed =
+      1,  ///< a deadline of this process passed; equals std::errc::timed_out (the kernel's ETIMEDOUT does too)
+  bad_endpoint = 2,   ///< malformed "host:port" text; equals std::errc::invalid_argument
+  end_of_stream = 3,  ///< read_exact met the end before all bytes were there; equals std::errc::connection_aborted
 };
 
 /// The category of sennit::error. Any thread.

@@ -1,10 +1,5 @@
 #pragma once
 // fiber: std::jthread's twin, on the runtime's scheduler in place of a thread of its own.
-#include <sennit/detail/config.hpp>
-#include <sennit/detail/task.hpp>
-#include <sennit/detail/time.hpp>
-#include <sennit/stop_token.hpp>
-
 #include <chrono>
 #include <compare>
 #include <concepts>
@@ -13,12 +8,16 @@
 #include <iosfwd>
 #include <optional>
 #include <source_location>
-
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
+
+#include <sennit/detail/config.hpp>
+#include <sennit/detail/task.hpp>
+#include <sennit/detail/time.hpp>
+#include <sennit/stop_token.hpp>
 
 namespace sennit::inline v0 {
 
@@ -213,8 +212,8 @@ namespace this_fiber {
 SENNIT_API void yield() noexcept;
 /// Yields if the fiber's slice is used up (61 calls), and is an ambient cancellation point: throws operation_canceled.
 SENNIT_API void maybe_yield();
-/// Parks until `t`. Ambient cancellation point: throws std::system_error(operation_canceled), or deadline_passed when an
-/// enclosing scope's deadline comes first.
+/// Parks until `t`. Ambient cancellation point: throws std::system_error(operation_canceled), or deadline_passed when
+/// an enclosing scope's deadline comes first.
 SENNIT_API void sleep_until(std::chrono::steady_clock::time_point t);
 /// The same for a duration; nanosecond arithmetic, no overflow; zero or less yields.
 template <class Rep, class Period>
@@ -262,21 +261,25 @@ template <class F>
 decltype(auto) call_with_stack(std::size_t usable, F&& f) {
   using result = std::invoke_result_t<F>;
   if constexpr (std::is_void_v<result>) {
-    detail::run_on_stack(usable, [](void* p) { std::invoke(std::forward<F>(*static_cast<std::remove_reference_t<F>*>(p))); },
-                         std::addressof(f));
+    detail::run_on_stack(
+        usable, [](void* p) { std::invoke(std::forward<F>(*static_cast<std::remove_reference_t<F>*>(p))); },
+        std::addressof(f));
   } else {
     struct call {
       std::remove_reference_t<F>* fn;
       std::optional<std::conditional_t<std::is_reference_v<result>, std::remove_reference_t<result>*, result>> value;
     } c{std::addressof(f), {}};
-    detail::run_on_stack(usable, [](void* p) {
-      auto& self = *static_cast<call*>(p);
-      if constexpr (std::is_reference_v<result>) {
-        self.value = std::addressof(std::invoke(std::forward<F>(*self.fn)));
-      } else {
-        self.value.emplace(std::invoke(std::forward<F>(*self.fn)));
-      }
-    }, &c);
+    detail::run_on_stack(
+        usable,
+        [](void* p) {
+          auto& self = *static_cast<call*>(p);
+          if constexpr (std::is_reference_v<result>) {
+            self.value = std::addressof(std::invoke(std::forward<F>(*self.fn)));
+          } else {
+            self.value.emplace(std::invoke(std::forward<F>(*self.fn)));
+          }
+        },
+        &c);
     if constexpr (std::is_reference_v<result>) {
       return static_cast<result>(**c.value);
     } else {

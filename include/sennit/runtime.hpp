@@ -1,11 +1,11 @@
 #pragma once
 // runtime: workers, scheduler and pollers. Several may live in one process.
-#include <sennit/fiber.hpp>
-
 #include <chrono>
 #include <exception>
 #include <limits>
 #include <optional>
+
+#include <sennit/fiber.hpp>
 
 namespace sennit::inline v0 {
 
@@ -44,15 +44,15 @@ struct runtime_stats {
   std::uint64_t switches = 0;
   std::uint64_t parks = 0;
   std::uint64_t steals = 0;
-  std::uint64_t polls = 0;        ///< calls of epoll_wait or kevent
-  std::uint64_t poll_events = 0;  ///< events they returned
+  std::uint64_t polls = 0;          ///< calls of epoll_wait or kevent
+  std::uint64_t poll_events = 0;    ///< events they returned
   std::uint64_t registrations = 0;  ///< calls of epoll_ctl or kevent changes
-  std::uint64_t reads = 0;        ///< recv, read, accept calls by fibers
-  std::uint64_t writes = 0;       ///< send, write, connect calls by fibers
-  std::uint64_t wakes = 0;        ///< writes to a sleeping worker's eventfd
-  std::uint64_t sleeps = 0;       ///< times a worker went to sleep
-  std::uint64_t takeovers = 0;    ///< times a stuck worker's poller or slot was served by another thread
-  std::uint64_t stalls = 0;       ///< reports of a worker that did not switch
+  std::uint64_t reads = 0;          ///< recv, read, accept calls by fibers
+  std::uint64_t writes = 0;         ///< send, write, connect calls by fibers
+  std::uint64_t wakes = 0;          ///< writes to a sleeping worker's eventfd
+  std::uint64_t sleeps = 0;         ///< times a worker went to sleep
+  std::uint64_t takeovers = 0;      ///< times a stuck worker's poller or slot was served by another thread
+  std::uint64_t stalls = 0;         ///< reports of a worker that did not switch
   std::size_t stacks_in_use = 0;
   std::size_t stacks_cached = 0;
   unsigned workers = 0;

@@ -1,12 +1,12 @@
 #pragma once
 // TCP in blocking style: a call that cannot go on parks the fiber (on a plain thread: blocks the thread).
-#include <sennit/detail/time.hpp>
-#include <sennit/endpoint.hpp>
-
 #include <chrono>
 #include <cstddef>
 #include <span>
 #include <utility>
+
+#include <sennit/detail/time.hpp>
+#include <sennit/endpoint.hpp>
 
 namespace sennit::inline v0 {
 

@@ -1,8 +1,8 @@
 // Running part of a fiber on a larger stack.
-#include <sennit/fiber.hpp>
-
 #include <exception>
 #include <system_error>
+
+#include <sennit/fiber.hpp>
 
 #include "context/tsan_section.hpp"
 #include "sched/current.hpp"
@@ -28,24 +28,23 @@ constinit thread_local stack_call* starting = nullptr;
 [[gnu::noinline]] SENNIT_NO_TSAN stack_call* get_starting() noexcept { return starting; }
 
 stack take_stack(worker& w, stack_class kind, std::error_code& why) noexcept {
-  const tsan_section on_thread(w.tsan.self);
+  const tsan_section on_thread(w.tsan.self());
   return w.stacks.take(kind, why);
-}
-void put_stack(worker& w, stack s) noexcept {
-  const tsan_section on_thread(w.tsan.self);
-  w.stacks.put(s);
 }
 
 void enter_large_stack(void*) noexcept {
   stack_call& call = *get_starting();
+  tsan_acquire(&call);  // to TSan this is another context than the caller's
   try {
     call.run(call.argument);
   } catch (...) {
     call.failure = std::current_exception();
   }
   worker* w = call.f.last;
+  context& here = call.f.ctx;
   call.outer.exceptions = w->live_exceptions();
-  switch_context(call.f.ctx, call.outer, w, w->live_exceptions(), true);
+  tsan_release(&call);
+  switch_context(here, call.outer, w, w->live_exceptions(), true);
 }
 
 }  // namespace
@@ -57,19 +56,31 @@ void run_on_stack(std::size_t usable, void (*run)(void*), void* argument) {
   worker* w = f->last;
   std::error_code why;
   const stack large = take_stack(*w, kind, why);
+  tsan_acquire(large.slot);
   if (!large) throw std::system_error(why, "sennit: no stack for call_with_stack");
-  stack_call call{*f, run, argument, f->ctx, nullptr};
-  const stack small = std::exchange(f->memory, large);
-  f->ctx = context{};  // what the sanitizers know of the small stack went with the copy
+  stack_call call{*f, run, argument, {}, nullptr};
+  stack small;
+  {
+    const tsan_section on_thread(w->tsan.self());  // which wrote them when it resumed the fiber
+    call.outer = f->ctx;
+    small = std::exchange(f->memory, large);
+    f->ctx = context{};  // what the sanitizers know of the small stack went with the copy
+  }
   make_context(f->ctx, large.limit(), large.top(), enter_large_stack, current_fp_env());
   // The same fiber: `throw;` and uncaught_exceptions() go on as if it were a plain call.
   f->ctx.exceptions = w->live_exceptions();
   set_starting(&call);
+  tsan_release(&call);
   w = static_cast<worker*>(switch_context(call.outer, f->ctx, w, w->live_exceptions()));
-  destroy_context(f->ctx);
-  f->ctx = call.outer;
-  f->memory = small;
-  put_stack(*w, large);
+  tsan_acquire(&call);
+  tsan_release(large.slot);
+  {
+    const tsan_section on_thread(w->tsan.self());
+    destroy_context(f->ctx);
+    f->ctx = call.outer;
+    f->memory = small;
+    w->stacks.put(large);
+  }
   if (call.failure != nullptr) std::rethrow_exception(call.failure);
 }
 

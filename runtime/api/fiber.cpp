@@ -1,7 +1,7 @@
 // Spawning, joining and the handle operations of fiber.
-#include <sennit/fiber.hpp>
-
 #include <ostream>
+
+#include <sennit/fiber.hpp>
 
 #include "base/check.hpp"
 #include "base/log.hpp"

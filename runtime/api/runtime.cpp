@@ -30,7 +30,8 @@ runtime* runtime::current() noexcept {
 
 void detail::run_blocking(scheduler* home, task&& work, std::source_location where) {
   worker* w = this_worker();
-  SENNIT_CHECK(w == nullptr || &w->home != home, "runtime::run blocks its caller: inside this runtime call f, or spawn and join");
+  SENNIT_CHECK(w == nullptr || &w->home != home,
+               "runtime::run blocks its caller: inside this runtime call f, or spawn and join");
   fiber_block* f = spawn(std::move(work), {.attrs = {.name = "main", .where = where}, .home = home});
   // Not ambient: f refers to the caller's stack.
   const struct handle {

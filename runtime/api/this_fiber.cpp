@@ -43,7 +43,8 @@ void sleep_until(std::chrono::steady_clock::time_point t) {
     if (f != nullptr && f->shields == 0 && f->state.stop_requested()) detail::throw_if_ambient(detail::case_stop);
     return yield();
   }
-  detail::throw_if_ambient(detail::park(detail::current_waiter(), {.kind = detail::wait_kind::sleep, .deadline = deadline}));
+  detail::throw_if_ambient(
+      detail::park(detail::current_waiter(), {.kind = detail::wait_kind::sleep, .deadline = deadline}));
 }
 
 fiber::id get_id() noexcept {

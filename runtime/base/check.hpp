@@ -16,7 +16,7 @@ namespace sennit::inline v0::detail {
   (__builtin_expect(!!(cond), 1) ? void() : ::sennit::detail::check_failed(__FILE__, __LINE__, #cond, message))
 
 /// The same for states that cannot be: also prints the word that was seen.
-#define SENNIT_CHECK_SEEN(cond, message, seen)     \
-  (__builtin_expect(!!(cond), 1)                   \
-       ? void()                                    \
+#define SENNIT_CHECK_SEEN(cond, message, seen) \
+  (__builtin_expect(!!(cond), 1)               \
+       ? void()                                \
        : ::sennit::detail::check_failed(__FILE__, __LINE__, #cond, message, static_cast<std::uint64_t>(seen)))

@@ -24,8 +24,8 @@ class host {
   virtual std::ptrdiff_t recv(int fd, void* data, std::size_t size) noexcept;
   virtual std::ptrdiff_t send(int fd, const void* data, std::size_t size) noexcept;  // never raises SIGPIPE
   virtual std::ptrdiff_t recvmsg(int fd, msghdr* message) noexcept;
-  virtual std::ptrdiff_t sendmsg(int fd, const msghdr* message) noexcept;  // never raises SIGPIPE
-  virtual int socket(int family, int type, int protocol) noexcept;        // adds SOCK_CLOEXEC | SOCK_NONBLOCK
+  virtual std::ptrdiff_t sendmsg(int fd, const msghdr* message) noexcept;   // never raises SIGPIPE
+  virtual int socket(int family, int type, int protocol) noexcept;          // adds SOCK_CLOEXEC | SOCK_NONBLOCK
   virtual int accept(int fd, sockaddr* address, socklen_t* size) noexcept;  // close-on-exec, non-blocking
   virtual int connect(int fd, const sockaddr* address, socklen_t size) noexcept;
   virtual int bind(int fd, const sockaddr* address, socklen_t size) noexcept;

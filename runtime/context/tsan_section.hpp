@@ -1,26 +1,41 @@
 #pragma once
 #include "context/context.hpp"
 
+#if SENNIT_TSAN
+extern "C" {
+void AnnotateIgnoreReadsBegin(const char* file, int line);
+void AnnotateIgnoreReadsEnd(const char* file, int line);
+void AnnotateIgnoreWritesBegin(const char* file, int line);
+void AnnotateIgnoreWritesEnd(const char* file, int line);
+}
+#endif
+
 /// For functions that touch what a thread owns, from whatever context runs there.
 #define SENNIT_NO_TSAN __attribute__((no_sanitize("thread")))
 
 namespace sennit::inline v0::detail {
 
-/// Around code that runs on a fiber's stack but for the thread: its queues, its caches, the post-switch hook. To TSan the
-/// contexts of one thread are unordered, so each would race with the next one there; an edge between them would hide
-/// their real races. So this code runs under the identity that the thread had before it ran contexts. No switch inside.
+/// Around code that runs on a fiber's stack but for the thread: its queues, its caches, the post-switch hook. To TSan
+/// the contexts of one thread are unordered, so each would race with the next one there; an edge between them would
+/// hide their real races. So this code runs under the identity that the thread had before it ran contexts, from where
+/// its atomic operations make edges; plain accesses are not looked at, since its frames lie on the fiber's stack. No
+/// switch inside.
 class tsan_section {
  public:
 #if SENNIT_TSAN
-  __attribute__((always_inline)) SENNIT_NO_TSAN explicit tsan_section(void* const& identity) noexcept
+  __attribute__((always_inline)) SENNIT_NO_TSAN explicit tsan_section(void* identity) noexcept
       : before_(__tsan_get_current_fiber()) {
     __tsan_switch_to_fiber(identity, __tsan_switch_to_fiber_no_sync);
+    AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+    AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
   }
   __attribute__((always_inline)) SENNIT_NO_TSAN ~tsan_section() {
+    AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
+    AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
     __tsan_switch_to_fiber(before_, __tsan_switch_to_fiber_no_sync);
   }
 #else
-  explicit tsan_section(void* const&) noexcept {}
+  explicit tsan_section(void*) noexcept {}
   ~tsan_section() {}
 #endif
   tsan_section(const tsan_section&) = delete;
@@ -32,21 +47,28 @@ class tsan_section {
 #endif
 };
 
-/// The identities that a thread of contexts needs. Set on that thread before it runs the first context.
-struct tsan_thread {
-  void* self = nullptr;     // its own
-  void* nursery = nullptr;  // one that has seen nothing: a new context inherits what its maker has seen
+/// The identities that a thread of contexts needs; enter() on that thread before it runs the first one.
+class tsan_thread {
+ public:
   SENNIT_NO_TSAN void enter() noexcept {
 #if SENNIT_TSAN
-    self = __tsan_get_current_fiber();
-    nursery = __tsan_create_fiber(0);
+    self_ = __tsan_get_current_fiber();
+    nursery_ = __tsan_create_fiber(0);
 #endif
   }
   SENNIT_NO_TSAN void leave() noexcept {
 #if SENNIT_TSAN
-    __tsan_destroy_fiber(nursery);
+    __tsan_destroy_fiber(nursery_);
 #endif
   }
+  /// The thread's own.
+  [[nodiscard]] SENNIT_NO_TSAN void* self() const noexcept { return self_; }
+  /// One that has seen nothing: a new context inherits what its maker has seen.
+  [[nodiscard]] SENNIT_NO_TSAN void* nursery() const noexcept { return nursery_; }
+
+ private:
+  void* self_ = nullptr;
+  void* nursery_ = nullptr;
 };
 
 }  // namespace sennit::inline v0::detail

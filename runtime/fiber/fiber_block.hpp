@@ -1,17 +1,17 @@
 #pragma once
 // The control block of a fiber: everything about it but its stack.
-#include <sennit/detail/task.hpp>
-#include <sennit/detail/wait_queue.hpp>
-#include <sennit/stop_token.hpp>
-
 #include <cstring>
 #include <exception>
 #include <memory>
 #include <source_location>
-
 #include <string_view>
 
+#include <sennit/detail/task.hpp>
+#include <sennit/detail/wait_queue.hpp>
+#include <sennit/stop_token.hpp>
+
 #include "context/context.hpp"
+#include "context/tsan_section.hpp"
 #include "fiber/timer_node.hpp"
 #include "fiber/waiter.hpp"
 #include "stack/stack.hpp"
@@ -23,16 +23,29 @@ class worker;
 
 /// What a parked fiber waits for, for whoever looks from outside.
 enum class wait_kind : std::uint8_t {
-  none, sleep, mutex, condition, channel_send, channel_receive, event, wait_group, scope, join, read, write, descriptor,
-  helper, stack
+  none,
+  sleep,
+  mutex,
+  condition,
+  channel_send,
+  channel_receive,
+  event,
+  wait_group,
+  scope,
+  join,
+  read,
+  write,
+  descriptor,
+  helper,
+  stack
 };
 
 /// Called when a fiber has left its stack for the last time, before its joiners are woken. May take the block's result.
 using finish_fn = void (*)(void* owner, class fiber_block& f) noexcept;
 
-/// Lives in a block_slab of its runtime: type-stable, never unmapped while the runtime lives. Written by the fiber itself
-/// and, while it is not running, by whoever is about to run it; what others may touch says so. Kept alive by references:
-/// one of the runtime until the fiber has ended, one per handle.
+/// Lives in a block_slab of its runtime: type-stable, never unmapped while the runtime lives. Written by the fiber
+/// itself and, while it is not running, by whoever is about to run it; what others may touch says so. Kept alive by
+/// references: one of the runtime until the fiber has ended, one per handle.
 class alignas(64) fiber_block : public waiter {
  public:
   // First cache line: what a switch touches.
@@ -48,8 +61,8 @@ class alignas(64) fiber_block : public waiter {
   wait_kind wait_for = wait_kind::none;
   atomic<bool> detached{false};  // by whoever detaches, under joiners.lock
   std::uint8_t yields = 0;
-  std::uint16_t shields = 0;  // > 0: ambient stop and deadline are suspended
-  std::uint16_t pins = 0;     // > 0: runs on `last` only
+  std::uint16_t shields = 0;      // > 0: ambient stop and deadline are suspended
+  std::uint16_t pins = 0;         // > 0: runs on `last` only
   atomic<std::uint32_t> refs{0};  // 0: in a free list
   stack_class stack_kind = stack_class::normal;
   worker* last = nullptr;  // the worker that ran it last
@@ -73,6 +86,8 @@ class alignas(64) fiber_block : public waiter {
   char name_bytes[24] = {};
   task work;
 
+  /// Asked by whoever has it in hand while it does not run; TSan knows no edge back to the fiber, which writes it.
+  [[nodiscard]] SENNIT_NO_TSAN bool pinned() const noexcept { return pins != 0; }
   [[nodiscard]] std::string_view name() const noexcept {
     return name_bytes[0] != '\0' ? std::string_view(name_bytes) : std::string_view("fiber");
   }

@@ -76,7 +76,7 @@ class state_word {
       if (word_.compare_exchange_weak(seen, woken(seen, case_stop), acq_rel, relaxed)) return true;  // mm:wake-stop
     }
   }
-  void clear_stop() noexcept { word_.fetch_and(~word{stop}, seq_cst); }                            // mm:wake-stop
+  void clear_stop() noexcept { word_.fetch_and(~word{stop}, seq_cst); }                             // mm:wake-stop
   [[nodiscard]] bool stop_requested() const noexcept { return (word_.load(seq_cst) & stop) != 0; }  // mm:wake-stop
 
   /// A completion-based wait that is not interruptible notes that it saw the stop; true the first time.
@@ -119,15 +119,19 @@ class state_word {
   }
   [[nodiscard]] static std::uint32_t futex_value(word w) noexcept { return static_cast<std::uint32_t>(w); }
 
-  void set_done() noexcept { word_.fetch_or(done, release); }                                     // mm:wake-done
-  [[nodiscard]] bool is_done() const noexcept { return (word_.load(acquire) & done) != 0; }       // mm:wake-done
+  void set_done() noexcept { word_.fetch_or(done, release); }                                // mm:wake-done
+  [[nodiscard]] bool is_done() const noexcept { return (word_.load(acquire) & done) != 0; }  // mm:wake-done
   /// A recycled control block starts over: active, no stop; the epoch goes on, so old wakers lose.
-  void restart() noexcept { word_.store(word{std::uint32_t(epoch_of(word_.load(relaxed)) + 1)} << 32, relaxed); }  // mm:wake-own
+  void restart() noexcept {
+    const std::uint32_t next = epoch_of(word_.load(relaxed)) + 1;  // mm:wake-own
+    word_.store(word{next} << 32, relaxed);                        // mm:wake-own
+  }
 
  private:
   static constexpr std::uint32_t epoch_of(word w) noexcept { return static_cast<std::uint32_t>(w >> 32); }
   static constexpr word woken(word seen, std::uint16_t which) noexcept {
-    return (word{std::uint32_t(epoch_of(seen) + 1)} << 32) | (word{which} << 16) | (seen & 0xffff & ~word{parked | interruptible});
+    return (word{std::uint32_t(epoch_of(seen) + 1)} << 32) | (word{which} << 16) |
+           (seen & 0xffff & ~word{parked | interruptible});
   }
 
   atomic<word> word_{0};

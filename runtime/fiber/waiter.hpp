@@ -8,8 +8,8 @@ namespace sennit::inline v0::detail {
 
 class scheduler;
 
-/// A fiber (base of fiber_block) or a plain thread (base of thread_waiter). Its owner parks; anyone may claim it, by the
-/// rules of state_word.
+/// A fiber (base of fiber_block) or a plain thread (base of thread_waiter). Its owner parks; anyone may claim it, by
+/// the rules of state_word.
 class waiter {
  public:
   state_word state;
@@ -18,8 +18,8 @@ class waiter {
   [[nodiscard]] bool is_fiber() const noexcept { return home != nullptr; }
 };
 
-/// One reason to wake one waiter: lives on the waiter's stack, linked in a wait_queue under that queue's lock from before
-/// the park until the waker takes it or the waiter removes it.
+/// One reason to wake one waiter: lives on the waiter's stack, linked in a wait_queue under that queue's lock from
+/// before the park until the waker takes it or the waiter removes it.
 struct wait_node {
   wait_node(waiter& w, std::uint16_t case_index) noexcept : who(&w), epoch(w.state.epoch()), which(case_index) {}
   wait_node(const wait_node&) = delete;

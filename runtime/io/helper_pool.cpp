@@ -2,11 +2,11 @@
 
 #include <pthread.h>
 
-#include <sennit/blocking.hpp>
-#include <sennit/error.hpp>
-
 #include <chrono>
 #include <utility>
+
+#include <sennit/blocking.hpp>
+#include <sennit/error.hpp>
 
 #include "sched/current.hpp"
 #include "sched/park.hpp"

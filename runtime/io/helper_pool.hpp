@@ -1,13 +1,13 @@
 #pragma once
 // Helper threads for calls that block: 0 to 64, first come first served, idle ones end after ten seconds.
-#include <sennit/detail/task.hpp>
-#include <sennit/detail/wait_queue.hpp>
-
 #include <condition_variable>
 #include <exception>
 #include <mutex>
 #include <thread>
 #include <vector>
+
+#include <sennit/detail/task.hpp>
+#include <sennit/detail/wait_queue.hpp>
 
 #include "sched/scheduler.hpp"
 

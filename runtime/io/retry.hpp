@@ -22,8 +22,8 @@ inline constexpr std::ptrdiff_t io_stopped = -100'004;           // ambient stop
 /// `again` tells that this caller has waited before.
 std::ptrdiff_t wait_ready(io_slot& slot, direction d, nanos until, bool again) noexcept;
 
-/// Counts one call in the caller's worker. Every 16th call of a fiber that did not have to wait lets others run first: a
-/// descriptor that is always ready must not starve them, nor the poller.
+/// Counts one call in the caller's worker. Every 16th call of a fiber that did not have to wait lets others run first:
+/// a descriptor that is always ready must not starve them, nor the poller.
 void count_call(direction d) noexcept;
 
 /// One operation on `slot`: `call(host)` returns a count, or -errno; -EAGAIN parks the caller and tries again. `asked`

@@ -49,7 +49,8 @@ bool wait_fd(int fd, direction d, nanos until) {
   } else {
     result = wait_on_fiber(*w, fd, d, until);
     if (result == -EEXIST) {
-      // Another fiber waits for it on this poller: a second descriptor of the same open file is a registration of its own.
+      // Another fiber waits for it on this poller: a second descriptor of the same open file is a registration of its
+      // own.
       const unique_fd twin(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
       if (twin) result = wait_on_fiber(*this_worker(), twin.get(), d, until);
     }

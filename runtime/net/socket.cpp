@@ -25,8 +25,9 @@ endpoint name_of(const io_handle& handle, bool peer) {
   socklen_t size = sizeof address;
   const int fd = handle.native();
   auto* raw = reinterpret_cast<sockaddr*>(&address);
-  const int result =
-      fd < 0 ? -EBADF : peer ? current_host().getpeername(fd, raw, &size) : current_host().getsockname(fd, raw, &size);
+  const int result = fd < 0 ? -EBADF
+                     : peer ? current_host().getpeername(fd, raw, &size)
+                            : current_host().getsockname(fd, raw, &size);
   if (result < 0) throw_if(host_error(result), peer ? "sennit: remote_endpoint" : "sennit: local_endpoint");
   return endpoint_access::from_sockaddr(raw, size);
 }

@@ -1,9 +1,9 @@
 #pragma once
 // What streams and listeners share: making sockets and slots, names of sockets.
+#include <system_error>
+
 #include <sennit/endpoint.hpp>
 #include <sennit/tcp.hpp>
-
-#include <system_error>
 
 #include "io/retry.hpp"
 

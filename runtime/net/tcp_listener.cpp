@@ -1,12 +1,12 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
+#include <algorithm>
+#include <vector>
+
 #include <sennit/blocking.hpp>
 #include <sennit/fiber.hpp>
 #include <sennit/tcp.hpp>
-
-#include <algorithm>
-#include <vector>
 
 #include "base/log.hpp"
 #include "io/error_code.hpp"

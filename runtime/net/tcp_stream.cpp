@@ -2,10 +2,10 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
+#include <vector>
+
 #include <sennit/blocking.hpp>
 #include <sennit/tcp.hpp>
-
-#include <vector>
 
 #include "io/error_code.hpp"
 #include "net/address.hpp"
@@ -29,8 +29,7 @@ detail::io_handle connect_to(const sockaddr_storage& address, detail::nanos dead
   }
   detail::io_handle handle = detail::make_handle(fd, detail::fd_kind::stream_tcp, false, ec);
   if (ec) return {};
-  const int started =
-      outside.connect(fd, reinterpret_cast<const sockaddr*>(&address), detail::sockaddr_size(address));
+  const int started = outside.connect(fd, reinterpret_cast<const sockaddr*>(&address), detail::sockaddr_size(address));
   if (started < 0 && started != -EINPROGRESS && started != -EINTR) {
     ec = detail::host_error(started);
     return {};
@@ -106,16 +105,18 @@ tcp_stream tcp_stream::adopt(int fd) {
 
 std::size_t tcp_stream::read_some(std::span<std::byte> into, std::error_code& ec) {
   if (into.empty()) return detail::settle(is_open() ? 0 : detail::io_closed, ec);
-  return detail::settle(detail::perform(handle_, direction::read, into.size(),
-                                        [&, fd = handle_.native()](host& h) { return h.recv(fd, into.data(), into.size()); }),
-                        ec);
+  return detail::settle(
+      detail::perform(handle_, direction::read, into.size(),
+                      [&, fd = handle_.native()](host& h) { return h.recv(fd, into.data(), into.size()); }),
+      ec);
 }
 
 std::size_t tcp_stream::write_some(std::span<const std::byte> from, std::error_code& ec) {
   if (from.empty()) return detail::settle(is_open() ? 0 : detail::io_closed, ec);
-  return detail::settle(detail::perform(handle_, direction::write, from.size(),
-                                        [&, fd = handle_.native()](host& h) { return h.send(fd, from.data(), from.size()); }),
-                        ec);
+  return detail::settle(
+      detail::perform(handle_, direction::write, from.size(),
+                      [&, fd = handle_.native()](host& h) { return h.send(fd, from.data(), from.size()); }),
+      ec);
 }
 
 std::size_t tcp_stream::read_exact(std::span<std::byte> into, std::error_code& ec) {

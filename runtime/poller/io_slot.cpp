@@ -76,14 +76,14 @@ io_slot* io_slot::open(int fd, fd_kind kind, bool shared) noexcept {
   s->poller_.store(nullptr, relaxed);  // mm:slot-poller
   // Nothing is known yet, so the first call is tried.
   for (auto& r : s->ready_) r.store(ready_bit, relaxed);  // mm:slot-ready
-  s->users_.store(0, order::release);                           // mm:slot-users
+  s->users_.store(0, order::release);                     // mm:slot-users
   return s;
 }
 
 void io_slot::end(std::uint32_t bits, host& outside, void (*wake)(waiter&)) noexcept {
   // Counted as a user, so that the slot stays ours until leave().
-  users_.fetch_add(one_user, acq_rel);                             // mm:slot-users
-  const std::uint32_t before = users_.fetch_or(bits, acq_rel);     // mm:slot-users
+  users_.fetch_add(one_user, acq_rel);                          // mm:slot-users
+  const std::uint32_t before = users_.fetch_or(bits, acq_rel);  // mm:slot-users
   if ((before & closing) == 0) wake_all(wake);
   leave(outside);
 }

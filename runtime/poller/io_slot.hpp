@@ -1,9 +1,9 @@
 #pragma once
 // What the runtime knows of one descriptor: who uses it, who waits for it, and whether a call may be worth trying.
-#include <sennit/detail/wait_queue.hpp>
-
 #include <array>
 #include <cstdint>
+
+#include <sennit/detail/wait_queue.hpp>
 
 #include "base/host.hpp"
 #include "fiber/waiter.hpp"
@@ -30,7 +30,8 @@ class alignas(64) io_slot {
 
   // --- users: any thread that holds the handle ---
 
-  /// Begins an operation; false if the descriptor is closed or closing. Every enter(), also a failed one, needs leave().
+  /// Begins an operation; false if the descriptor is closed or closing. Every enter(), also a failed one, needs
+  /// leave().
   [[nodiscard]] bool enter() noexcept { return (users_.fetch_add(one_user, acq_rel) & closing) == 0; }  // mm:slot-users
   void leave(host& outside) noexcept {
     const std::uint32_t left = users_.fetch_sub(one_user, acq_rel) - one_user;  // mm:slot-users
@@ -46,8 +47,8 @@ class alignas(64) io_slot {
 
   [[nodiscard]] int fd() const noexcept { return fd_; }
   [[nodiscard]] bool is_open() const noexcept { return (users_.load(acquire) & closing) == 0; }  // mm:slot-users
-  void set_deadline(nanos t) noexcept { deadline_.store(t, relaxed); }          // mm:slot-deadline
-  [[nodiscard]] nanos deadline() const noexcept { return deadline_.load(relaxed); }  // mm:slot-deadline
+  void set_deadline(nanos t) noexcept { deadline_.store(t, relaxed); }                           // mm:slot-deadline
+  [[nodiscard]] nanos deadline() const noexcept { return deadline_.load(relaxed); }              // mm:slot-deadline
 
   // --- readiness: between enter() and leave() ---
 
@@ -62,8 +63,8 @@ class alignas(64) io_slot {
     if (kind_ == fd_kind::stream_tcp && (seen & pending_bit) == 0) exhausted(d, seen);
   }
 
-  /// Registers with `target`, once: 0 or -errno; 1 if this call did it. Our own descriptors: both directions, edges, for
-  /// life. A foreign one: what is waited for, once.
+  /// Registers with `target`, once: 0 or -errno; 1 if this call did it. Our own descriptors: both directions, edges,
+  /// for life. A foreign one: what is waited for, once.
   [[nodiscard]] int attach(poller& target, interest what = interest::both, trigger how = trigger::edge) noexcept;
   [[nodiscard]] bool attached() const noexcept { return poller_.load(acquire) != nullptr; }  // mm:slot-poller
 
@@ -80,17 +81,18 @@ class alignas(64) io_slot {
   // --- poller side ---
 
   using woken = std::array<waiter*, 2>;
-  /// Applies an event: notes readiness, claims the first waiter of each direction. The caller readies the non-null ones.
+  /// Applies an event: notes readiness, claims the first waiter of each direction. The caller readies the non-null
+  /// ones.
   [[nodiscard]] static woken deliver(const poll_event& e) noexcept;
   /// `gone` is about to be destroyed: slots registered there are free to register elsewhere.
   static void forget_poller(poller& gone) noexcept;
 
  private:
   // users_: operations * one_user | these
-  static constexpr std::uint32_t closing = 1;   // no new operations
-  static constexpr std::uint32_t closed = 2;    // close(2) was called, or the descriptor released
-  static constexpr std::uint32_t dropped = 4;   // the handle is gone
-  static constexpr std::uint32_t freed = 8;     // somebody frees the slot
+  static constexpr std::uint32_t closing = 1;  // no new operations
+  static constexpr std::uint32_t closed = 2;   // close(2) was called, or the descriptor released
+  static constexpr std::uint32_t dropped = 4;  // the handle is gone
+  static constexpr std::uint32_t freed = 8;    // somebody frees the slot
   static constexpr std::uint32_t one_user = 16;
   // readiness: tick << 8 | these. Events set, users clear by compare-exchange on the word they loaded before the call.
   static constexpr word ready_bit = 1;

@@ -47,17 +47,17 @@ class run_queue {
   [[nodiscard]] fiber_block* pop() noexcept {
     std::uint32_t head = head_.load(acquire);  // mm:runq-head
     for (;;) {
-      if (head == tail_.load(relaxed)) return nullptr;                       // mm:runq-tail: own
-      fiber_block* f = ring_.load(relaxed)->slot(head).load(relaxed);        // mm:runq-slot
+      if (head == tail_.load(relaxed)) return nullptr;                              // mm:runq-tail: own
+      fiber_block* f = ring_.load(relaxed)->slot(head).load(relaxed);               // mm:runq-slot
       if (head_.compare_exchange_weak(head, head + 1, acq_rel, acquire)) return f;  // mm:runq-head
     }
   }
 
   /// Moves half of this queue (rounded up, at most First / 2) to the end of `mine`, which the caller owns; how many.
   std::size_t steal_into(run_queue& mine) noexcept {
-    const std::uint32_t mine_tail = mine.tail_.load(relaxed);                   // mm:runq-tail: own
-    const std::uint32_t used = mine_tail - mine.head_.load(acquire);            // mm:runq-head
-    ring& into = *mine.ring_.load(relaxed);                                     // mm:runq-ring: own
+    const std::uint32_t mine_tail = mine.tail_.load(relaxed);         // mm:runq-tail: own
+    const std::uint32_t used = mine_tail - mine.head_.load(acquire);  // mm:runq-head
+    ring& into = *mine.ring_.load(relaxed);                           // mm:runq-ring: own
     const std::uint32_t room = std::min<std::uint32_t>(into.mask + 1 - used, First / 2);
     std::uint32_t head = head_.load(acquire);  // mm:runq-head
     for (;;) {
@@ -78,7 +78,7 @@ class run_queue {
         into.slot(mine_tail + i).store(from.slot(head + i).load(relaxed), relaxed);  // mm:runq-slot
       }
       if (head_.compare_exchange_strong(head, head + n, acq_rel, acquire)) {  // mm:runq-head: frees the slots
-        mine.tail_.store(mine_tail + n, release);                            // mm:runq-tail
+        mine.tail_.store(mine_tail + n, release);                             // mm:runq-tail
         return n;
       }
     }

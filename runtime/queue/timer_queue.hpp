@@ -2,10 +2,10 @@
 // Deadlines of parked fibers: an intrusive pairing heap (Fredman, Sedgewick, Sleator, Tarjan 1986). Arming is O(1) and
 // never allocates, so it cannot fail in a post-switch hook; removing is O(1) for what is not the earliest, O(log n)
 // amortised else.
+#include <sennit/detail/spin_lock.hpp>
+
 #include "base/atomic.hpp"
 #include "fiber/timer_node.hpp"
-
-#include <sennit/detail/spin_lock.hpp>
 
 namespace sennit::inline v0::detail {
 

@@ -47,7 +47,8 @@ unsigned default_worker_count() {
   CPU_ZERO(&set);
   unsigned cpus = 1;
   if (::sched_getaffinity(0, sizeof set, &set) == 0) cpus = static_cast<unsigned>(std::max(CPU_COUNT(&set), 1));
-  if (const double limit = cgroup_cpus("/proc/self/cgroup", "/sys/fs/cgroup"); limit > 0) cpus = std::min(cpus, static_cast<unsigned>(std::ceil(limit)));
+  if (const double limit = cgroup_cpus("/proc/self/cgroup", "/sys/fs/cgroup"); limit > 0)
+    cpus = std::min(cpus, static_cast<unsigned>(std::ceil(limit)));
   return std::max(cpus, 1U);
 }
 

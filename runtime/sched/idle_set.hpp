@@ -4,14 +4,14 @@
 //
 // The danger: a producer queues work and sees nobody to wake, while the last worker sees no work and goes to sleep.
 //   producer: push work; StoreLoad; read the word          worker: write the word; StoreLoad; look at all queues again
-// One of the two sees the other. At most one worker is woken while none searches; a searcher that finds work and was the
-// last one wakes the next, so that a burst of work wakes workers one after another and a trickle wakes no crowd.
+// One of the two sees the other. At most one worker is woken while none searches; a searcher that finds work and was
+// the last one wakes the next, so that a burst of work wakes workers one after another and a trickle wakes no crowd.
 #include <vector>
+
+#include <sennit/detail/spin_lock.hpp>
 
 #include "base/atomic.hpp"
 #include "base/check.hpp"
-
-#include <sennit/detail/spin_lock.hpp>
 
 namespace sennit::inline v0::detail {
 
@@ -25,7 +25,7 @@ class idle_set {
   /// After work was queued where others can take it: the worker to wake (it counts as awake and searching from now on),
   /// or nobody. The caller wakes it.
   [[nodiscard]] unsigned choose_to_wake() noexcept {
-    storeload_fence();  // the queued work is visible before the word is read
+    storeload_fence();                                     // the queued work is visible before the word is read
     if (!should_wake(word_.load(seq_cst))) return nobody;  // mm:idle-word
     const spin_guard guard(lock_);
     if (!should_wake(word_.load(seq_cst)) || sleepers_.empty()) return nobody;  // mm:idle-word

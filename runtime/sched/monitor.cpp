@@ -9,9 +9,9 @@
 namespace sennit::inline v0::detail {
 namespace {
 
-constexpr nanos takeover_after = 1'000'000;     // a poller that nobody looked at for so long is taken over
+constexpr nanos takeover_after = 1'000'000;       // a poller that nobody looked at for so long is taken over
 constexpr nanos report_interval = 1'000'000'000;  // at most one stall report a second
-constexpr int calm_ticks = 10;                  // so many ticks with all workers asleep, then the monitor sleeps too
+constexpr int calm_ticks = 10;                    // so many ticks with all workers asleep, then the monitor sleeps too
 
 }  // namespace
 
@@ -42,7 +42,7 @@ void monitor::run() noexcept {
     calm = watched_.idle.awake() == 0 ? calm + 1 : 0;
     if (calm > calm_ticks) {
       asleep_.store(1, seq_cst);  // mm:monitor-asleep
-      watched_.feed();  // a fiber may have starved since the last tick, unseen by the last stack's return
+      watched_.feed();            // a fiber may have starved since the last tick, unseen by the last stack's return
       // A worker that wakes after this look sees the flag; one that woke before is seen here.
       if (watched_.idle.awake() == 0 && stop_.load(seq_cst) == 0) {  // mm:monitor-stop
         futex_wait(asleep_.address(), 1, never);
@@ -84,8 +84,9 @@ void monitor::tick(nanos now) noexcept {
       next_report_ = now + report_interval;
       stalls_.add();
       // The block is type-stable; a name torn by a new fiber in it is still zero-terminated.
-      log(log_level::warn, "worker %u has run fiber '%s' (id %llu) for %lld ms without a switch: use sennit::blocking()",
-          w->index, running->name().data(), static_cast<unsigned long long>(running->id),
+      log(log_level::warn,
+          "worker %u has run fiber '%s' (id %llu) for %lld ms without a switch: use sennit::blocking()", w->index,
+          running->name().data(), static_cast<unsigned long long>(running->id),
           static_cast<long long>(stuck / 1'000'000));
     }
   }

@@ -1,8 +1,8 @@
 #include "sched/park.hpp"
 
-#include <sennit/error.hpp>
-
 #include <poll.h>
+
+#include <sennit/error.hpp>
 
 #include "base/check.hpp"
 #include "base/futex.hpp"
@@ -44,8 +44,8 @@ void publish_parked(worker& w, fiber_block& f, void* arg) noexcept SENNIT_NO_ANA
   }
   const bool nothing_held = plan.held == nullptr && plan.more_held.empty();
   const bool parked = f.state.publish(p.interruptible);
-  // Without a lock of a queue the fiber may be gone as soon as it is published: by its timer, once that lock is free, or
-  // by a stop at once. It then takes the timer's lock to disarm, so unlocking that first would be the last access.
+  // Without a lock of a queue the fiber may be gone as soon as it is published: by its timer, once that lock is free,
+  // or by a stop at once. It then takes the timer's lock to disarm, so unlocking that first would be the last access.
   if (!nothing_held) release(plan);
   if (timed) w.timers.lock.unlock();
   if (!parked) w.home.requeue(w, f);  // a stop came first

@@ -12,11 +12,11 @@
 //
 // The waker:  q.lock.lock(); wait_node* n = q.claim_front(); q.lock.unlock(); if (n) ready(*n->who);
 // It must read from *n all that it needs before ready(): afterwards the node may be gone, and so may the queue.
-#include <sennit/detail/wait_queue.hpp>
-
 #include <array>
 #include <cstddef>
 #include <span>
+
+#include <sennit/detail/wait_queue.hpp>
 
 #include "base/time.hpp"
 #include "fiber/fiber_block.hpp"

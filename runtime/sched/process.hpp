@@ -4,8 +4,8 @@
 
 namespace sennit::inline v0::detail {
 
-/// Once per process, at the first runtime: the stack overflow report, a terminate handler that names the fiber (and then
-/// calls the one before it), the log's context, and the fork handler. Any thread.
+/// Once per process, at the first runtime: the stack overflow report, a terminate handler that names the fiber (and
+/// then calls the one before it), the log's context, and the fork handler. Any thread.
 void prepare_process();
 
 /// How many forks this process descends by since the first runtime. A runtime made under another number belongs to an

@@ -20,9 +20,9 @@ constexpr unsigned max_workers = 1024;
 options checked(options o) {
   if (o.workers == 0) o.workers = default_worker_count();
   if (o.workers > max_workers) {
-    throw std::system_error(std::make_error_code(std::errc::invalid_argument),
-                            "sennit: options::workers = " + std::to_string(o.workers) + " is over " +
-                                std::to_string(max_workers));
+    throw std::system_error(
+        std::make_error_code(std::errc::invalid_argument),
+        "sennit: options::workers = " + std::to_string(o.workers) + " is over " + std::to_string(max_workers));
   }
   return o;
 }
@@ -44,7 +44,7 @@ struct grave {
 constinit atomic<grave*> graves{nullptr};  // keeps them reachable, for leak checkers
 
 void bury(std::unique_ptr<stack_pool> stacks, block_slab* slab) {
-  auto* g = new grave{std::move(stacks), slab, graves.load(relaxed)};  // mm:graves
+  auto* g = new grave{std::move(stacks), slab, graves.load(relaxed)};           // mm:graves
   while (!graves.compare_exchange_weak(g->next, g, order::release, relaxed)) {  // mm:graves
   }
 }
@@ -53,7 +53,8 @@ void bury(std::unique_ptr<stack_pool> stacks, block_slab* slab) {
 
 scheduler::scheduler(runtime& face, const options& opts)
     : idle(checked(opts).workers),
-      stack_pool_(std::make_unique<stack_pool>(stack_pool_options{.resident_budget = opts.stack_budget, .max_stacks = opts.max_stacks})),
+      stack_pool_(std::make_unique<stack_pool>(
+          stack_pool_options{.resident_budget = opts.stack_budget, .max_stacks = opts.max_stacks})),
       stacks(*stack_pool_),
       face_(face),
       options_(checked(opts)),
@@ -104,7 +105,8 @@ void scheduler::start_threads() {
         },
         w.get());
     if (error != 0) {
-      throw std::system_error(error, std::generic_category(), "sennit: cannot start worker " + std::to_string(w->index));
+      throw std::system_error(error, std::generic_category(),
+                              "sennit: cannot start worker " + std::to_string(w->index));
     }
     w->started_ = true;
     char text[16];
@@ -130,7 +132,7 @@ fiber_block* scheduler::allocate() noexcept {
   worker* w = this_worker();
   fiber_block* f = nullptr;
   if (w != nullptr && &w->home == this) {
-    const tsan_section on_thread(w->tsan.self);
+    const tsan_section on_thread(w->tsan.self());
     f = slab_->allocate(&w->blocks);
   } else {
     f = slab_->allocate(nullptr);
@@ -146,7 +148,7 @@ void scheduler::release(fiber_block& f, worker* w) noexcept {
   block_slab& slab = block_slab::of(f);
   tsan_release(&f);
   if (w != nullptr && w->home.slab_ == &slab) {
-    const tsan_section on_thread(w->tsan.self);
+    const tsan_section on_thread(w->tsan.self());
     slab.release(&f, &w->blocks);
   } else {
     slab.release(&f, nullptr);
@@ -160,7 +162,7 @@ void scheduler::start(fiber_block& f) noexcept {
   } else {
     spawned_outside_.fetch_add(1, seq_cst);  // mm:spawned-outside
   }
-  if (f.pins != 0) {
+  if (f.pinned()) {
     const bool here = w != nullptr && &w->home == this;
     f.last = here ? w : workers_[f.id % workers_.size()].get();
   }
@@ -175,10 +177,11 @@ void scheduler::make_ready(fiber_block& f) noexcept {
   worker* w = this_worker();
   tsan_release(&f);
   if (w != nullptr && &w->home == this) {
-    const tsan_section on_thread(w->tsan.self);
+    const tsan_section on_thread(w->tsan.self());
     tsan_acquire(&f);
-    if (f.pins == 0 && !options_.force_migrate) [[likely]] {
-      // Alone in the slot it runs next, here: waking another worker for it would only cost. What it displaces is for all.
+    if (!f.pinned() && !options_.force_migrate) [[likely]] {
+      // Alone in the slot it runs next, here: waking another worker for it would only cost. What it displaces is for
+      // all.
       if (w->push_next(&f)) notify();
     } else {
       requeue(*w, f);
@@ -195,14 +198,15 @@ void scheduler::make_ready(fiber_block& f) noexcept {
 }
 
 void scheduler::requeue(worker& w, fiber_block& f) noexcept {
-  if (f.pins != 0) {
+  if (f.pinned()) {
     if (f.last == &w) {
       w.mailbox_.push(&f);  // our own: awake
     } else {
       f.last->push_mailbox(&f);
     }
   } else if (options_.force_migrate && workers_.size() > 1) {
-    const unsigned hop = 1 + migrate_turn_.fetch_add(1, relaxed) % static_cast<unsigned>(workers_.size() - 1);  // mm:migrate-turn
+    const unsigned hop =
+        1 + migrate_turn_.fetch_add(1, relaxed) % static_cast<unsigned>(workers_.size() - 1);  // mm:migrate-turn
     const unsigned from = f.last != nullptr ? f.last->index : w.index;
     workers_[(from + hop) % workers_.size()]->push_mailbox(&f);
   } else {
@@ -217,7 +221,7 @@ void scheduler::requeue(worker& w, fiber_chain&& chain) noexcept {
 void scheduler::inject(fiber_chain&& chain) noexcept {
   fiber_chain free;
   while (fiber_block* f = chain.pop_front()) {
-    if (f->pins != 0) {
+    if (f->pinned()) {
       f->last->push_mailbox(f);
     } else {
       free.push_back(f);
@@ -273,7 +277,8 @@ void scheduler::starve(fiber_block* f, std::error_code why) noexcept {
 
 void scheduler::feed() noexcept {
   // May miss a fiber that starves at this moment: the monitor feeds too, at every tick and before it sleeps.
-  if (starved_.empty()) [[likely]] return;
+  if (starved_.empty()) [[likely]]
+    return;
   inject(starved_.pop(1));
 }
 
@@ -291,7 +296,8 @@ bool scheduler::all_ended() const noexcept {
 }
 
 void scheduler::fiber_ended() noexcept {
-  if (!draining()) [[likely]] return;
+  if (!draining()) [[likely]]
+    return;
   ended_.fetch_add(1, seq_cst);  // mm:ended
   futex_wake(ended_.address(), 1);
 }
@@ -320,7 +326,8 @@ bool scheduler::shutdown(nanos timeout) {
   int named = 0;
   slab_->for_each([&](const fiber_block& f) {
     if (f.state.is_done() || ++named > 20) return;
-    log(log_level::warn, "shutdown of '%s': fiber '%s' (id %llu, spawned at %s:%u) did not end; its destructors do not run",
+    log(log_level::warn,
+        "shutdown of '%s': fiber '%s' (id %llu, spawned at %s:%u) did not end; its destructors do not run",
         name_.c_str(), f.name().data(), static_cast<unsigned long long>(f.id), f.where.file_name(), f.where.line());
   });
   return false;

@@ -14,7 +14,7 @@
 namespace sennit::inline v0::detail {
 namespace {
 
-constexpr std::size_t inject_batch = 128;      // fibers taken from the inject queue at once, at most
+constexpr std::size_t inject_batch = 128;     // fibers taken from the inject queue at once, at most
 constexpr nanos poll_backoff_below = 50'000;  // polls closer together than this, and empty, may become rarer
 
 /// The body of a detached fiber: nothing catches, so std::terminate runs at the throw site and a core shows it.
@@ -31,8 +31,9 @@ worker* worker::leave(fiber_block& me, after_switch_fn after, void* arg, bool fi
   context* to = nullptr;
   exception_state* live = nullptr;
   tsan_release(&me);
+  if (final) tsan_release(me.memory.slot);  // whoever runs on this stack next is ordered after us
   {
-    const tsan_section on_thread(tsan.self);
+    const tsan_section on_thread(tsan.self());
     while (fiber_block* next = pick_next()) {
       to = enter(next);
       if (to != nullptr) break;
@@ -57,7 +58,7 @@ void worker::execute(fiber_block* f) noexcept {
 }
 
 void worker::after_switch() noexcept {
-  const tsan_section on_thread(tsan.self);
+  const tsan_section on_thread(tsan.self());
   const auto job = after_;
   after_.fn = nullptr;
   if (job.left != nullptr) tsan_acquire(job.left);
@@ -66,7 +67,7 @@ void worker::after_switch() noexcept {
 
 /// Makes `f` the running fiber; binds a stack at its first run. nullptr: no stack, `f` waits for one elsewhere.
 SENNIT_NO_TSAN context* worker::enter(fiber_block* f) noexcept {  // fibers read `last` and `memory` of themselves
-  if (!f->memory) [[unlikely]] {
+  if (f->memory.slot == nullptr) [[unlikely]] {
     std::error_code why;
     f->memory = stacks.take(f->stack_kind, why);
     if (!f->memory) {
@@ -74,7 +75,7 @@ SENNIT_NO_TSAN context* worker::enter(fiber_block* f) noexcept {  // fibers read
       return nullptr;
     }
     counters.bound.add();
-    const tsan_section unseen(tsan.nursery);
+    const tsan_section unseen(tsan.nursery());
     make_context(f->ctx, f->memory.limit(), f->memory.top(), &worker::fiber_entry, f->fp);
   }
   switches_.add();
@@ -88,6 +89,7 @@ void worker::fiber_entry(void* transfer) noexcept {
   w->after_switch();
   fiber_block& f = *w->running();
   tsan_acquire(&f);
+  tsan_acquire(f.memory.slot);
   if (f.detached.load(relaxed) && f.finish == nullptr) {  // mm:detached
     run_uncaught(f.work);
   } else {
@@ -142,7 +144,7 @@ void conclude(scheduler& home, worker* w, fiber_block& f) noexcept {
 // ---- queues ----
 
 fiber_block* worker::pick_next() noexcept {
-  if (switches_.get() >= poll_at_) return nullptr;  // the root looks outside first
+  if (switches_.get() >= poll_at_) return nullptr;                  // the root looks outside first
   if (next_.load(relaxed) != nullptr && lifo_uses_ < lifo_limit) {  // mm:lifo-slot
     if (fiber_block* f = next_.exchange(nullptr, acq_rel)) {        // mm:lifo-slot
       ++lifo_uses_;
@@ -165,7 +167,8 @@ bool worker::push_next(fiber_block* f) noexcept {
 }
 
 void worker::push_back(fiber_block* f) noexcept {
-  if (!queue_.push(f)) [[unlikely]] home.injected.push(f);
+  if (!queue_.push(f)) [[unlikely]]
+    home.injected.push(f);
 }
 
 void worker::push_back(fiber_chain&& chain) noexcept {
@@ -185,15 +188,14 @@ fiber_block* worker::take_stuck_next(std::uint64_t seen_switches) noexcept {
 
 worker* worker::yield(fiber_block& me) noexcept {
   const auto alone = [this] {
-    const tsan_section on_thread(tsan.self);
+    const tsan_section on_thread(tsan.self());
     return switches_.get() < poll_at_ && !has_work() && !home.options_.force_migrate;
   };
   if (alone()) {
     switches_.add();  // nobody else: stay, but come closer to the next look outside
     return this;
   }
-  return leave(
-      me, [](worker& w, fiber_block& left, void*) noexcept { w.home.requeue(w, left); }, nullptr);
+  return leave(me, [](worker& w, fiber_block& left, void*) noexcept { w.home.requeue(w, left); }, nullptr);
 }
 
 // ---- the worker's own context ----
@@ -346,7 +348,7 @@ void worker::sleep() noexcept {
   // From 0 to 1 only: a waker that was here before has left a 2, then there is no sleep.
   std::uint32_t awake = 0;
   if (sleep_word_.compare_exchange_strong(awake, 1, seq_cst, seq_cst)) {  // mm:sleep-word
-    const spin_guard token(poll_token_);  // whoever polls in our place does so briefly
+    const spin_guard token(poll_token_);                                  // whoever polls in our place does so briefly
     nanos timeout = timers.next_deadline();
     if (timeout != never) {
       const nanos now = home.outside().now();

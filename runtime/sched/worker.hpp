@@ -44,8 +44,8 @@ class worker {
 
   // --- fiber side: on the worker's thread, from the running fiber ---
 
-  /// Leaves `me` for the next ready fiber or the worker's own context; `after` then publishes `me`. Returns, when `me` is
-  /// resumed, the worker that it is on now.
+  /// Leaves `me` for the next ready fiber or the worker's own context; `after` then publishes `me`. Returns, when `me`
+  /// is resumed, the worker that it is on now.
   worker* leave(fiber_block& me, after_switch_fn after, void* arg, bool final = false) noexcept;
   /// Runs others first; returns the worker that `me` is on then. Returns at once if nobody is ready.
   worker* yield(fiber_block& me) noexcept;
@@ -62,10 +62,12 @@ class worker {
   // --- any thread ---
 
   /// What runs there now: type-stable, but perhaps another fiber's block the next moment.
-  [[nodiscard]] const fiber_block* seen_running() const noexcept { return running_.load(acquire); }  // mm:worker-running
+  [[nodiscard]] const fiber_block* seen_running() const noexcept {
+    return running_.load(acquire);  // mm:worker-running
+  }
 
-  /// Polls this worker's poller and timers without blocking, if nobody else does just now; what became ready is appended
-  /// to `out`. The owner calls it, and whoever takes over a worker that is stuck in user code.
+  /// Polls this worker's poller and timers without blocking, if nobody else does just now; what became ready is
+  /// appended to `out`. The owner calls it, and whoever takes over a worker that is stuck in user code.
   bool poll_ready(fiber_chain& out) noexcept;
   /// Wakes the worker if it sleeps or is about to.
   void wake() noexcept;

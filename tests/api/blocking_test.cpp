@@ -1,12 +1,6 @@
-#include <sennit/blocking.hpp>
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <sennit/error.hpp>
-#include <sennit/runtime.hpp>
-#include <sennit/scope.hpp>
-
 #include <atomic>
 #include <csignal>
 #include <filesystem>
@@ -14,6 +8,11 @@
 #include <mutex>
 #include <stdexcept>
 #include <thread>
+
+#include <sennit/blocking.hpp>
+#include <sennit/error.hpp>
+#include <sennit/runtime.hpp>
+#include <sennit/scope.hpp>
 
 #include "support/baton.hpp"
 #include "support/runtimes.hpp"

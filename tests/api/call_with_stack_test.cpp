@@ -1,11 +1,12 @@
 #include <gtest/gtest.h>
-#include <sennit/runtime.hpp>
-#include <sennit/scope.hpp>
 
 #include <cstring>
 #include <stdexcept>
 #include <string>
 #include <thread>
+
+#include <sennit/runtime.hpp>
+#include <sennit/scope.hpp>
 
 #include "stack/arena.hpp"
 #include "support/baton.hpp"
@@ -29,10 +30,11 @@ TEST_P(call_with_stack_test, runs_where_there_is_room) {
   run([] {
     const auto outside = detail::find_stack(__builtin_frame_address(0)).slot;
     std::byte* inside = nullptr;
-    EXPECT_EQ(call_with_stack(7 << 20, [&] {
-                inside = detail::find_stack(__builtin_frame_address(0)).slot;
-                return use(6 << 20);
-              }),
+    EXPECT_EQ(call_with_stack(7 << 20,
+                              [&] {
+                                inside = detail::find_stack(__builtin_frame_address(0)).slot;
+                                return use(6 << 20);
+                              }),
               1);
     EXPECT_NE(inside, outside);
     EXPECT_EQ(detail::find_stack(__builtin_frame_address(0)).slot, outside);

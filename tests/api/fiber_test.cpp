@@ -1,8 +1,5 @@
 // fiber against std::jthread, and what only fiber has: names, attributes, errors.
-#include <sennit/fiber.hpp>
-
 #include <gtest/gtest.h>
-#include <sennit/runtime.hpp>
 
 #include <atomic>
 #include <memory>
@@ -11,6 +8,9 @@
 #include <stdexcept>
 #include <thread>
 #include <unordered_set>
+
+#include <sennit/fiber.hpp>
+#include <sennit/runtime.hpp>
 
 #include "support/baton.hpp"
 #include "support/runtimes.hpp"
@@ -204,14 +204,16 @@ TEST_P(fiber_test, the_destructor_requests_a_stop_and_joins) {
 
 TEST_P(fiber_test, its_stop_is_advisory) {
   run([] {
-    fiber f([&](std::stop_token token, int n) {
-      EXPECT_EQ(n, 4);
-      until([&] { return token.stop_requested(); });
-      EXPECT_TRUE(this_fiber::get_stop_token().stop_requested()) << "the same";
-      EXPECT_FALSE(this_fiber::stop_requested()) << "not the ambient one";
-      this_fiber::sleep_for(1us);  // not a wait that was handed the token
-      this_fiber::maybe_yield();
-    }, 4);
+    fiber f(
+        [&](std::stop_token token, int n) {
+          EXPECT_EQ(n, 4);
+          until([&] { return token.stop_requested(); });
+          EXPECT_TRUE(this_fiber::get_stop_token().stop_requested()) << "the same";
+          EXPECT_FALSE(this_fiber::stop_requested()) << "not the ambient one";
+          this_fiber::sleep_for(1us);  // not a wait that was handed the token
+          this_fiber::maybe_yield();
+        },
+        4);
     EXPECT_FALSE(f.get_stop_token().stop_requested());
     int called = 0;
     const std::stop_callback note(f.get_stop_token(), [&] { ++called; });
@@ -279,7 +281,8 @@ TEST_P(fiber_test, stack_sizes) {
     EXPECT_TRUE(touches(600'000, 580'000));
     EXPECT_TRUE(touches(8'000'000, 7'900'000));
     for (const std::size_t absurd : {std::size_t{9} << 20, std::size_t{1} << 40, ~std::size_t{0}}) {
-      EXPECT_EQ(code_thrown_by([&] { fiber(attributes{.stack_size = absurd}, [] {}).join(); }), std::errc::invalid_argument);
+      EXPECT_EQ(code_thrown_by([&] { fiber(attributes{.stack_size = absurd}, [] {}).join(); }),
+                std::errc::invalid_argument);
     }
   });
 }

@@ -1,12 +1,13 @@
 // How many threads there are, and when they end: an emulator and sanitizers have threads of their own.
 #include <gtest/gtest.h>
-#include <sennit/blocking.hpp>
-#include <sennit/runtime.hpp>
-#include <sennit/scope.hpp>
 
 #include <chrono>
 #include <filesystem>
 #include <thread>
+
+#include <sennit/blocking.hpp>
+#include <sennit/runtime.hpp>
+#include <sennit/scope.hpp>
 
 #include "support/baton.hpp"
 #include "support/runtimes.hpp"
@@ -16,9 +17,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::ptrdiff_t count_threads() {
-  return std::distance(std::filesystem::directory_iterator("/proc/self/task"), {});
-}
+std::ptrdiff_t count_threads() { return std::distance(std::filesystem::directory_iterator("/proc/self/task"), {}); }
 
 TEST(helpers_native, idle_helpers_end) {
   runtime rt({.workers = 1});

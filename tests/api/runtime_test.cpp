@@ -1,11 +1,11 @@
-#include <sennit/runtime.hpp>
-
 #include <gtest/gtest.h>
 
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <thread>
+
+#include <sennit/runtime.hpp>
 
 #include "support/baton.hpp"
 #include "support/runtimes.hpp"
@@ -43,7 +43,8 @@ TEST_P(runtime_test, several_threads_run_at_once) {
         EXPECT_EQ(rt.run([&] {
           this_fiber::yield();
           return t * 1000 + i;
-        }), t * 1000 + i);
+        }),
+                  t * 1000 + i);
       }
     });
   }
@@ -55,8 +56,7 @@ TEST_P(runtime_test, an_exception_of_f_ends_the_rest) {
                  go([] {
                    try {
                      this_fiber::sleep_for(1h);
-                   } catch (const std::system_error&) {
-                   }
+                   } catch (const std::system_error&) {}
                  });
                  throw std::logic_error("from f");
                }),

@@ -1,4 +1,5 @@
-// Compiled twice by the clang lane: as it stands it must pass, with OMIT_LOCK the thread-safety analysis must reject it.
+// Compiled twice by the clang lane: as it stands it must pass, with OMIT_LOCK the thread-safety analysis must reject
+// it.
 #include <sennit/detail/thread_annotations.hpp>
 
 namespace {

@@ -1,9 +1,9 @@
 // Built against an installed sennit: a result, and an exception of the standard library's, come out of fibers.
-#include <sennit/sennit.hpp>
-
 #include <cstdio>
 #include <stdexcept>
 #include <system_error>
+
+#include <sennit/sennit.hpp>
 
 int main() {
   const int sum = sennit::run([] {

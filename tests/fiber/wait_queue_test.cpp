@@ -1,5 +1,4 @@
 #include <gtest/gtest.h>
-#include <sennit/detail/wait_queue.hpp>
 
 #include <algorithm>
 #include <array>
@@ -7,6 +6,8 @@
 #include <memory>
 #include <random>
 #include <vector>
+
+#include <sennit/detail/wait_queue.hpp>
 
 #include "fiber/waiter.hpp"
 #include "support/runtimes.hpp"

@@ -5,10 +5,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <sennit/sennit.hpp>
-
 #include <array>
 #include <thread>
+
+#include <sennit/sennit.hpp>
 
 #include "support/runtimes.hpp"
 

@@ -4,8 +4,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <sennit/sennit.hpp>
-
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -13,6 +11,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <sennit/sennit.hpp>
 
 #include "base/host.hpp"
 #include "support/runtimes.hpp"
@@ -402,8 +402,7 @@ TEST_P(tcp, scope_deadline_bounds_reads) {
         p.server.read_some(b, ec);
       });
       s.join();
-    } catch (const std::system_error&) {
-    }
+    } catch (const std::system_error&) {}
     EXPECT_EQ(ec, sennit::error::deadline_passed);
   });
 }

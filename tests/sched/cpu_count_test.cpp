@@ -3,13 +3,14 @@
 
 #include <gtest/gtest.h>
 #include <sched.h>
-#include <sennit/runtime.hpp>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <thread>
+
+#include <sennit/runtime.hpp>
 
 namespace sennit::detail {
 namespace {

@@ -1,13 +1,14 @@
 // No stack to be had: a fiber waits while another's may come free; else that is its result.
 #include <gtest/gtest.h>
-#include <sennit/event.hpp>
-#include <sennit/runtime.hpp>
 
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <system_error>
 #include <vector>
+
+#include <sennit/event.hpp>
+#include <sennit/runtime.hpp>
 
 #include "support/runtimes.hpp"
 
@@ -19,14 +20,14 @@ using namespace std::chrono_literals;
 TEST(exhaustion, a_fiber_waits_for_anothers_stack) {
   constexpr int stacks = 40;
   constexpr int count = 200;
-  int most_at_once = 0;
-  int ended = 0;
+  std::atomic<int> most_at_once = 0;
+  std::atomic<int> ended = 0;
   sennit::run({.workers = 1, .stall_threshold = {}, .max_stacks = stacks}, [&] {
-    int running = 0;
+    std::atomic<int> running = 0;
     std::vector<fiber> all;
     for (int i = 0; i < count; ++i) {
       all.emplace_back([&] {
-        most_at_once = std::max(most_at_once, ++running);
+        most_at_once = std::max(most_at_once.load(), ++running);
         this_fiber::sleep_for(1ms);
         --running;
         ++ended;

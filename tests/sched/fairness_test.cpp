@@ -1,10 +1,11 @@
 // Hazard 20: neither the LIFO slot nor fibers that never pause keep others from running.
 #include <gtest/gtest.h>
-#include <sennit/io.hpp>
-#include <sennit/scope.hpp>
 
 #include <algorithm>
 #include <atomic>
+
+#include <sennit/io.hpp>
+#include <sennit/scope.hpp>
 
 #include "support/baton.hpp"
 #include "support/descriptors.hpp"
@@ -70,8 +71,7 @@ TEST_P(fairness_test, sleepers_and_descriptors_are_served_beside_busy_fibers) {
     const auto note = [&](std::chrono::steady_clock::time_point due) {
       const std::int64_t late = (std::chrono::steady_clock::now() - due).count();
       std::int64_t seen = worst.load();
-      while (late > seen && !worst.compare_exchange_weak(seen, late)) {
-      }
+      while (late > seen && !worst.compare_exchange_weak(seen, late)) {}
     };
     scope waiters;
     for (int i = 0; i < sleepers; ++i) {
@@ -103,7 +103,8 @@ TEST_P(fairness_test, sleepers_and_descriptors_are_served_beside_busy_fibers) {
     stop = true;
     pair.stop = true;
     busy.join();
-    std::printf("latest by %lld us; the pair went %zu rounds\n", static_cast<long long>(worst / 1000), pair.rounds.load());
+    std::printf("latest by %lld us; the pair went %zu rounds\n", static_cast<long long>(worst / 1000),
+                pair.rounds.load());
     EXPECT_LT(std::chrono::nanoseconds(worst), bounded);
   });
 }
@@ -129,7 +130,7 @@ TEST_P(fairness_test, fibers_from_outside_run_beside_busy_ones) {
 TEST_P(fairness_test, yielding_fibers_take_turns) {
   sennit::run({.workers = 1, .stall_threshold = {}}, [] {
     constexpr int fibers = 10, turns = 1000;
-    std::array<int, fibers> done{};
+    std::array<std::atomic<int>, fibers> done{};
     scope all;
     for (int f = 0; f < fibers; ++f) {
       all.spawn([&, f] {

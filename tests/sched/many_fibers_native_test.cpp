@@ -1,7 +1,6 @@
-// Hazard 9 and the memory of parked fibers, with the kernel's own numbers, and what happens when memory ends. An emulator
-// has neither guard markers nor its own limits; sanitizers add memory of their own.
+// Hazard 9 and the memory of parked fibers, with the kernel's own numbers, and what happens when memory ends. An
+// emulator has neither guard markers nor its own limits; sanitizers add memory of their own.
 #include <gtest/gtest.h>
-#include <sennit/event.hpp>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -11,6 +10,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <sennit/event.hpp>
 
 #include "sched/scheduler.hpp"
 #include "stack/on_stack.hpp"

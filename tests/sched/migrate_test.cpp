@@ -1,6 +1,5 @@
 // Hazards 4, 5 and 6 on the real scheduler: what belongs to a fiber follows it from thread to thread.
 #include <gtest/gtest.h>
-#include <sennit/scope.hpp>
 
 #include <array>
 #include <atomic>
@@ -10,6 +9,8 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+
+#include <sennit/scope.hpp>
 
 #include "support/baton.hpp"
 #include "support/runtimes.hpp"
@@ -217,7 +218,8 @@ TEST(migrate_test, a_new_fiber_has_its_spawners_rounding_mode) {
 #endif
 
 [[gnu::noinline]] double ten_doubles_over_yields(double x) {
-  double a = std::sin(x), b = a * 3, c = b + 1, d = c * c, e = d - a, f = e * b, g = f + c, h = g * d, i = h - e, j = i + f;
+  double a = std::sin(x), b = a * 3, c = b + 1, d = c * c, e = d - a, f = e * b, g = f + c, h = g * d, i = h - e,
+         j = i + f;
   this_fiber::yield();
   a += b;
   this_fiber::yield();

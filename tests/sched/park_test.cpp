@@ -1,10 +1,11 @@
 // Hazards 1, 2 and 21: parks, their wakers, deadlines and stops, in all the orders that two to four workers make.
 #include <gtest/gtest.h>
-#include <sennit/scope.hpp>
 
 #include <atomic>
 #include <thread>
 #include <vector>
+
+#include <sennit/scope.hpp>
 
 #include "support/baton.hpp"
 #include "support/runtimes.hpp"
@@ -68,7 +69,7 @@ struct pair {
 TEST_P(park_test, no_wakeup_is_lost) {
   const std::uint64_t s = seed();
   constexpr std::size_t fiber_pairs = 4, mixed_pairs = 2;
-  const std::size_t rounds = scaled(10'000'000) / 2 / fiber_pairs / 3;  // two parks a round, three instances
+  const std::size_t rounds = scaled(10'000'000) / 2 / fiber_pairs / 3;    // two parks a round, three instances
   const std::size_t slow_rounds = std::max<std::size_t>(rounds / 40, 1);  // through futex and eventfd
   runtime rt(opts());
   std::vector<pair> pairs(fiber_pairs + mixed_pairs + 1);
@@ -91,8 +92,8 @@ TEST_P(park_test, no_wakeup_is_lost) {
   for (auto& f : fibers) f.join();
 }
 
-// Hazard 2. A deadline and a post that come together: the waiter's result and the poster's agree, and neither reaches the
-// wait after it, which has no deadline.
+// Hazard 2. A deadline and a post that come together: the waiter's result and the poster's agree, and neither reaches
+// the wait after it, which has no deadline.
 TEST_P(park_test, a_deadline_and_a_wake_make_one_result) {
   const std::uint64_t s = seed();
   constexpr std::size_t pairs = 4;
@@ -169,8 +170,8 @@ TEST_P(park_test, a_plain_thread_gets_one_result_too) {
   poster.join();
 }
 
-// Hazard 21. Sleepers whose timers lie on all workers are stopped at random moments, and each new sleep uses the node of
-// the one before.
+// Hazard 21. Sleepers whose timers lie on all workers are stopped at random moments, and each new sleep uses the node
+// of the one before.
 TEST_P(park_test, sleeps_and_their_cancellation_agree) {
   const std::uint64_t s = seed();
   const std::size_t rounds = scaled(20'000) / 3;

@@ -26,7 +26,7 @@ void count_signal(int) { ++signals_seen; }
 // Hazard 17. SIGUSR1 goes to the program's own threads, SIGPROF also to the workers: it is the one asynchronous signal
 // that they do not block.
 TEST(process_test, a_storm_of_signals_disturbs_no_wait) {
-  struct sigaction usr1 {}, prof {}, old_usr1 {}, old_prof {};
+  struct sigaction usr1{}, prof{}, old_usr1{}, old_prof{};
   usr1.sa_handler = prof.sa_handler = count_signal;  // no SA_RESTART
   ASSERT_EQ(::sigaction(SIGUSR1, &usr1, &old_usr1), 0);
   ASSERT_EQ(::sigaction(SIGPROF, &prof, &old_prof), 0);
@@ -83,7 +83,8 @@ TEST(process_test, workers_leave_asynchronous_signals_to_others) {
   rt.run([] {
     sigset_t mask;
     ASSERT_EQ(::pthread_sigmask(SIG_BLOCK, nullptr, &mask), 0);
-    for (const int s : {SIGUSR1, SIGUSR2, SIGINT, SIGTERM, SIGCHLD, SIGALRM, SIGPIPE}) EXPECT_EQ(sigismember(&mask, s), 1);
+    for (const int s : {SIGUSR1, SIGUSR2, SIGINT, SIGTERM, SIGCHLD, SIGALRM, SIGPIPE})
+      EXPECT_EQ(sigismember(&mask, s), 1);
     for (const int s : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGPROF}) EXPECT_EQ(sigismember(&mask, s), 0);
   });
   sigset_t mask;

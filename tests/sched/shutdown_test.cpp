@@ -1,14 +1,15 @@
 // Hazards 22 and 27: the end of a runtime.
 #include <gtest/gtest.h>
-#include <sennit/event.hpp>
-#include <sennit/mutex.hpp>
-#include <sennit/scope.hpp>
 
 #include <atomic>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
+
+#include <sennit/event.hpp>
+#include <sennit/mutex.hpp>
+#include <sennit/scope.hpp>
 
 #include "support/baton.hpp"
 #include "support/runtimes.hpp"
@@ -164,8 +165,7 @@ TEST_P(shutdown_test, gives_up_on_a_fiber_that_swallows_its_stop) {
         for (;;) {
           try {
             this_fiber::sleep_for(1h);
-          } catch (const std::system_error&) {
-          }
+          } catch (const std::system_error&) {}
         }
       },
       f);

@@ -1,11 +1,12 @@
 // Hazard 19: a worker that computes holds nobody up but the fiber that does it.
 #include <gtest/gtest.h>
-#include <sennit/event.hpp>
-#include <sennit/io.hpp>
-#include <sennit/scope.hpp>
 
 #include <atomic>
 #include <string>
+
+#include <sennit/event.hpp>
+#include <sennit/io.hpp>
+#include <sennit/scope.hpp>
 
 #include "sched/scheduler.hpp"
 #include "support/baton.hpp"
@@ -26,8 +27,8 @@ options two_workers() { return {.workers = 2, .stall_threshold = {}}; }
 
 TEST(takeover_test, a_fiber_that_yielded_to_a_computing_one) {
   sennit::run(two_workers(), [] {
-    // The other one parks here, is woken into this worker's LIFO slot, and gets the worker when we yield: we are then in
-    // the queue of a worker that does not switch, and nobody was told.
+    // The other one parks here, is woken into this worker's LIFO slot, and gets the worker when we yield: we are then
+    // in the queue of a worker that does not switch, and nobody was told.
     for (int round = 0; round < 20; ++round) {
       std::atomic<bool> back{false};
       event go;
@@ -38,7 +39,8 @@ TEST(takeover_test, a_fiber_that_yielded_to_a_computing_one) {
         EXPECT_TRUE(spin_until([&] { return back.load(); }, patience));
       });
       probe.await_parked();
-      // Once the other worker sleeps. (If it wakes for another reason it takes us earlier, and the round shows nothing.)
+      // Once the other worker sleeps. (If it wakes for another reason it takes us earlier, and the round shows
+      // nothing.)
       spin_until([] { return detail::this_worker()->home.idle.awake() == 1; }, 1s);
       const auto start = std::chrono::steady_clock::now();
       go.set();

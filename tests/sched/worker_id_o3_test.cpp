@@ -1,9 +1,10 @@
 // Hazard 4, built with -O3 and, where the toolchain can, link-time optimisation over the scheduler's own files: no
 // compiler may keep the address of a thread_local over a switch.
 #include <gtest/gtest.h>
-#include <sennit/scope.hpp>
 
 #include <thread>
+
+#include <sennit/scope.hpp>
 
 #include "support/baton.hpp"
 #include "support/runtimes.hpp"

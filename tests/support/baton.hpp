@@ -1,11 +1,11 @@
 #pragma once
 // A binary semaphore made of nothing but a wait_queue, park() and ready(): the scheduler's tests use no floor above it.
-#include <sennit/detail/wait_queue.hpp>
-#include <sennit/fiber.hpp>
-
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+
+#include <sennit/detail/wait_queue.hpp>
+#include <sennit/fiber.hpp>
 
 #include "base/random.hpp"
 #include "sched/current.hpp"

@@ -1,6 +1,6 @@
 #pragma once
-// A lock for sections of a few instructions. It may stay locked across one context switch: the fiber that parks under it
-// leaves it to its post-switch hook to unlock, so that nobody can wake the fiber before its registers are saved.
+// A lock for sections of a few instructions. It may stay locked across one context switch: the fiber that parks under
+// it leaves it to its post-switch hook to unlock, so that nobody can wake the fiber before its registers are saved.
 #include <sennit/detail/atomic.hpp>
 #include <sennit/detail/config.hpp>
 #include <sennit/detail/thread_annotations.hpp>

@@ -9,7 +9,8 @@
 
 namespace sennit::inline v0::detail {
 
-/// Owned by the control block of its fiber. Closures of up to inline_bytes are stored in place, larger ones on the heap.
+/// Owned by the control block of its fiber. Closures of up to inline_bytes are stored in place, larger ones on the
+/// heap.
 class task {
  public:
   static constexpr std::size_t inline_bytes = 64;
@@ -57,18 +58,16 @@ class task {
   };
 
   template <class F>
-  static constexpr operations inline_ops{
-      [](void* at) { std::invoke(*static_cast<F*>(at)); },
-      [](void* from, void* to) noexcept {
-        ::new (to) F(std::move(*static_cast<F*>(from)));
-        static_cast<F*>(from)->~F();
-      },
-      [](void* at) noexcept { static_cast<F*>(at)->~F(); }};
+  static constexpr operations inline_ops{[](void* at) { std::invoke(*static_cast<F*>(at)); },
+                                         [](void* from, void* to) noexcept {
+                                           ::new (to) F(std::move(*static_cast<F*>(from)));
+                                           static_cast<F*>(from)->~F();
+                                         },
+                                         [](void* at) noexcept { static_cast<F*>(at)->~F(); }};
   template <class F>
-  static constexpr operations heap_ops{
-      [](void* at) { std::invoke(**static_cast<F**>(at)); },
-      [](void* from, void* to) noexcept { ::new (to) F*(*static_cast<F**>(from)); },
-      [](void* at) noexcept { delete *static_cast<F**>(at); }};
+  static constexpr operations heap_ops{[](void* at) { std::invoke(**static_cast<F**>(at)); },
+                                       [](void* from, void* to) noexcept { ::new (to) F*(*static_cast<F**>(from)); },
+                                       [](void* at) noexcept { delete *static_cast<F**>(at); }};
 
   alignas(std::max_align_t) std::byte storage_[inline_bytes];
   const operations* ops_ = nullptr;

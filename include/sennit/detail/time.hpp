@@ -1,10 +1,10 @@
 #pragma once
 // Time inside the runtime: nanoseconds of the steady clock.
-#include <sennit/detail/config.hpp>
-
 #include <chrono>
 #include <cstdint>
 #include <limits>
+
+#include <sennit/detail/config.hpp>
 
 namespace sennit::inline v0::detail {
 
