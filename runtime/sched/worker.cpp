@@ -30,8 +30,8 @@ worker::worker(scheduler& s, unsigned i)
 worker* worker::leave(fiber_block& me, after_switch_fn after, void* arg, bool final) noexcept {
   context* to = nullptr;
   exception_state* live = nullptr;
-  tsan_release(&me);
   if (final) tsan_release(me.memory.slot);  // whoever runs on this stack next is ordered after us
+  tsan_release(&me);
   {
     const tsan_section on_thread(tsan.self());
     while (fiber_block* next = pick_next()) {
