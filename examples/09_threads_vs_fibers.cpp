@@ -30,8 +30,10 @@ double ms_since(clock_type::time_point start) {
 double memory_kib() {
   std::ifstream status("/proc/self/status");
   double total = 0;
-  for (std::string key, rest; status >> key && std::getline(status, rest);)
-    if (key == "VmRSS:" || key == "VmPTE:") total += std::stod(rest);
+  for (std::string key; status >> key; status.ignore(1000, '\n')) {
+    double kib = 0;
+    if ((key == "VmRSS:" || key == "VmPTE:") && status >> kib) total += kib;
+  }
   return total;
 }
 

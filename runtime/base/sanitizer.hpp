@@ -1,5 +1,6 @@
 #pragma once
-// Which sanitizer this translation unit is built with: 0 or 1 each. The calls into them live in context/.
+// Which sanitizer this translation unit is built with: 0 or 1 each. The calls into them live in context/. Valgrind is
+// told of the stacks as such, by stack/.
 
 #if defined(__SANITIZE_ADDRESS__)
 #define SENNIT_ASAN 1
@@ -27,4 +28,13 @@
 #define SENNIT_NO_ASAN __attribute__((no_sanitize_address))
 #else
 #define SENNIT_NO_ASAN
+#endif
+
+// Client requests: a few instructions that do nothing outside of valgrind. -DNVALGRIND leaves them out.
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#else
+#define RUNNING_ON_VALGRIND 0
+#define VALGRIND_STACK_REGISTER(low, high) 0U
+#define VALGRIND_STACK_DEREGISTER(id) static_cast<void>(id)
 #endif

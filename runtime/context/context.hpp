@@ -38,6 +38,7 @@ struct context {
   void* fake_stack = nullptr;
   const void* stack_bottom = nullptr;  // lowest address; for a thread's own stack learnt at the first switch away
   std::size_t stack_bytes = 0;
+  bool is_leak_root = false;  // what only this stack points to is no leak
 #endif
 #if SENNIT_TSAN
   void* tsan_fiber = nullptr;

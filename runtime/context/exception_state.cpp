@@ -2,6 +2,10 @@
 
 #include "context/context.hpp"
 
+#if SENNIT_ASAN
+#include <sanitizer/lsan_interface.h>
+#endif
+
 namespace sennit::inline v0::detail {
 
 exception_state* thread_exception_state() noexcept {
@@ -13,6 +17,10 @@ exception_state* thread_exception_state() noexcept {
 }
 
 void destroy_context([[maybe_unused]] context& dead) noexcept {
+#if SENNIT_ASAN
+  if (dead.is_leak_root) __lsan_unregister_root_region(dead.stack_bottom, dead.stack_bytes);
+  dead.is_leak_root = false;
+#endif
 #if SENNIT_TSAN
   if (dead.tsan_fiber != nullptr) __tsan_destroy_fiber(dead.tsan_fiber);
   dead.tsan_fiber = nullptr;

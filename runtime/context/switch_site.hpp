@@ -7,6 +7,7 @@
 
 #if SENNIT_ASAN
 #include <sanitizer/asan_interface.h>
+#include <sanitizer/lsan_interface.h>
 #endif
 
 #define SENNIT_SWITCH_CODE __attribute__((no_sanitize("address"), no_sanitize("thread")))
@@ -51,16 +52,19 @@ SENNIT_SWITCH_INLINE void make_clean(context& into, void* limit, void* top, F fi
   SENNIT_CHECK(reinterpret_cast<std::uintptr_t>(top) % 16 == 0 && limit < top,
                "pass make_context() the lowest address and the 16-byte aligned end of a stack");
   into.exceptions = {};
+  destroy_context(into);
 #if SENNIT_ASAN
   into.fake_stack = nullptr;
   into.stack_bottom = limit;
   into.stack_bytes = static_cast<std::size_t>(static_cast<char*>(top) - static_cast<char*>(limit));
   // Frames that ran here before and never returned have left their red zones behind.
   __asan_unpoison_memory_region(limit, into.stack_bytes);
+  // LSan scans the stacks of threads only. Above the guard, which it could not read.
+  __lsan_register_root_region(limit, into.stack_bytes);
+  into.is_leak_root = true;
 #endif
   into.sp = first_frame();
 #if SENNIT_TSAN
-  destroy_context(into);
   into.tsan_fiber = __tsan_create_fiber(0);
   into.tsan_stack = limit;
   // The frames of the last context on this stack come before those of the new one, and this one only: were the caller

@@ -38,4 +38,13 @@ wait_node* wait_queue::claim_front() noexcept {
   return nullptr;
 }
 
+waiter* wait_queue::claim_waiter() noexcept {
+  while (wait_node* node = head_) {
+    remove(*node);
+    waiter* const who = node->who;
+    if (node->claim()) return who;
+  }
+  return nullptr;
+}
+
 }  // namespace sennit::inline v0::detail

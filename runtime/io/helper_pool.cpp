@@ -112,8 +112,7 @@ void helper_pool::serve() noexcept {
       }
       j->waiting.lock.lock();
       j->done = true;
-      wait_node* node = j->waiting.claim_front();
-      waiter* who = node != nullptr ? node->who : nullptr;
+      waiter* const who = j->waiting.claim_waiter();
       j->waiting.lock.unlock();  // not claimed: the fiber takes the lock, sees done, and the job is gone
       if (who != nullptr) ready(*who);
       lock.lock();

@@ -179,9 +179,9 @@ void io_slot::cancel_wait(direction d, wait_node& node) noexcept {
 
 waiter* io_slot::claim_locked(direction d) noexcept {
   wait_queue& q = queues_[index(d)];
-  wait_node* node = q.claim_front();
+  waiter* const who = q.claim_waiter();
   if (q.empty()) side(d).fetch_and(~waiting_bit, acq_rel);  // mm:slot-ready
-  return node != nullptr ? node->who : nullptr;
+  return who;
 }
 
 waiter* io_slot::pass_on(direction d) noexcept {

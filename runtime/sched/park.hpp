@@ -10,8 +10,9 @@
 //   if (woken_by != 0) { q.lock.lock(); q.remove(node); q.lock.unlock(); }            // timer or stop: still linked
 //   throw_if_ambient(woken_by);
 //
-// The waker:  q.lock.lock(); wait_node* n = q.claim_front(); q.lock.unlock(); if (n) ready(*n->who);
-// It must read from *n all that it needs before ready(): afterwards the node may be gone, and so may the queue.
+// The waker:  q.lock.lock(); waiter* w = q.claim_waiter(); q.lock.unlock(); if (w) ready(*w);
+// With claim_front() it must read all that it needs of the node before ready(): afterwards that may be gone, and so may
+// the queue.
 #include <array>
 #include <cstddef>
 #include <span>

@@ -5,6 +5,7 @@
 
 #include "base/check.hpp"
 #include "base/log.hpp"
+#include "base/sanitizer.hpp"
 #include "context/tsan_section.hpp"
 #include "sched/current.hpp"
 #include "sched/park.hpp"
@@ -16,6 +17,26 @@ namespace {
 
 constexpr std::size_t inject_batch = 128;     // fibers taken from the inject queue at once, at most
 constexpr nanos poll_backoff_below = 50'000;  // polls closer together than this, and empty, may become rarer
+
+/// Valgrind tells a switch from a large frame by the stacks that it knows; of the threads' own, only the main one's.
+class thread_stack_known {
+ public:
+  thread_stack_known() noexcept {
+    pthread_attr_t attributes;
+    if (RUNNING_ON_VALGRIND == 0 || pthread_getattr_np(pthread_self(), &attributes) != 0) return;
+    void* low = nullptr;
+    std::size_t bytes = 0;
+    pthread_attr_getstack(&attributes, &low, &bytes);
+    pthread_attr_destroy(&attributes);
+    id_ = VALGRIND_STACK_REGISTER(low, static_cast<std::byte*>(low) + bytes - 1);
+  }
+  thread_stack_known(const thread_stack_known&) = delete;
+  thread_stack_known& operator=(const thread_stack_known&) = delete;
+  ~thread_stack_known() { VALGRIND_STACK_DEREGISTER(id_); }
+
+ private:
+  unsigned id_ = 0;
+};
 
 /// The body of a detached fiber: nothing catches, so std::terminate runs at the throw site and a core shows it.
 void run_uncaught(task& work) noexcept { work(); }
@@ -47,6 +68,7 @@ worker* worker::leave(fiber_block& me, after_switch_fn after, void* arg, bool fi
   }
   auto* w = static_cast<worker*>(switch_context(me.ctx, *to, this, *live, final));
   w->after_switch();
+  tsan_acquire(&me);  // what the waker released
   return w;
 }
 
@@ -127,14 +149,12 @@ void conclude(scheduler& home, worker* w, fiber_block& f) noexcept {
   if (f.finish != nullptr) f.finish(f.owner, f);
   f.joiners.lock.lock();
   f.state.set_done();
-  wait_node* joiner = f.joiners.claim_front();
+  waiter* joiner = f.joiners.claim_waiter();
   f.joiners.lock.unlock();
   while (joiner != nullptr) {
-    waiter* who = joiner->who;  // the node dies once its waiter runs
-    f.joiners.lock.lock();
-    joiner = f.joiners.claim_front();
-    f.joiners.lock.unlock();
-    ready(*who);
+    ready(*joiner);
+    const spin_guard guard(f.joiners.lock);
+    joiner = f.joiners.claim_waiter();
   }
   if (w != nullptr) w->counters.finished.add();
   home.fiber_ended();
@@ -205,6 +225,7 @@ void worker::run() noexcept {
   set_this_worker(this);
   live_ = thread_exception_state();
   const alt_stack signal_stack;
+  const thread_stack_known stack;
   now_.store(home.outside().now(), relaxed);  // mm:worker-now
   while (fiber_block* f = next_for_root()) execute(f);
   stacks.flush();

@@ -9,6 +9,7 @@
 
 #include "base/atomic.hpp"
 #include "base/check.hpp"
+#include "base/sanitizer.hpp"
 #include "stack/stack_error.hpp"
 
 namespace sennit::inline v0::detail {
@@ -104,17 +105,23 @@ arena::~arena() {
   if (base_ == nullptr) return;
   // Before the unmapping: the kernel may give the same addresses to another pool's arena at once.
   if (auto* const entry = find_entry(number_of(base_))) entry->store(0, release);  // mm:arena-entry
+  for (const unsigned id : valgrind_ids_) VALGRIND_STACK_DEREGISTER(id);
   ::munmap(base_, arena_bytes);
 }
 
 arena::arena(arena&& from) noexcept
-    : base_(std::exchange(from.base_, nullptr)), carved_(from.carved_), cls_(from.cls_), guards_(from.guards_) {}
+    : base_(std::exchange(from.base_, nullptr)),
+      carved_(from.carved_),
+      cls_(from.cls_),
+      guards_(from.guards_),
+      valgrind_ids_(std::move(from.valgrind_ids_)) {}
 
 arena& arena::operator=(arena&& from) noexcept {
   std::swap(base_, from.base_);
   carved_ = from.carved_;
   cls_ = from.cls_;
   guards_ = from.guards_;
+  std::swap(valgrind_ids_, from.valgrind_ids_);
   return *this;
 }
 
@@ -125,6 +132,13 @@ std::error_code arena::carve(std::span<std::byte*> out, std::size_t& made) noexc
   }
   const auto error = install_guards(out.first(wanted), guards_, made);
   carved_ += made;
+  // Valgrind takes a large step of the stack pointer for a switch only if it ends in another stack that it knows.
+  if (RUNNING_ON_VALGRIND != 0) {
+    for (std::byte* const slot : out.first(made)) {
+      const stack s{slot, cls_};
+      valgrind_ids_.push_back(VALGRIND_STACK_REGISTER(s.limit(), s.end() - 1));
+    }
+  }
   return error;
 }
 

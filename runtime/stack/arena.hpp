@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <span>
 #include <system_error>
+#include <vector>
 
 #include "stack/guard.hpp"
 #include "stack/stack.hpp"
@@ -45,6 +46,7 @@ class arena {
   std::size_t carved_ = 0;
   stack_class cls_ = stack_class::normal;
   guard_kind guards_ = guard_kind::automatic;
+  std::vector<unsigned> valgrind_ids_;  // of the carved stacks; without valgrind none
 };
 
 /// The stack whose slot, guard included, holds `address`; an empty one if no arena does. Async-signal-safe, any thread;

@@ -8,9 +8,9 @@ using namespace detail;  // NOLINT(google-build-using-namespace): the implementa
 
 void condition_variable::notify_one() noexcept {
   waiters_.lock.lock();
-  wait_node* const node = waiters_.claim_front();
+  waiter* const who = waiters_.claim_waiter();
   waiters_.lock.unlock();
-  if (node != nullptr) ready(*node->who);
+  if (who != nullptr) ready(*who);
 }
 
 void condition_variable::notify_all() noexcept {

@@ -158,9 +158,9 @@ void scope_core::after_spawn() noexcept {
   if (max_running_ == 0) return;
   waiters_.lock.lock();
   --promised_;
-  wait_node* const next = has_room() ? waiters_.claim_front() : nullptr;
+  waiter* const next = has_room() ? waiters_.claim_waiter() : nullptr;
   waiters_.lock.unlock();
-  if (next != nullptr) ready(*next->who);
+  if (next != nullptr) ready(*next);
 }
 
 // ---- the children's side ----
@@ -194,7 +194,7 @@ void scope_links::finish(void* owner, fiber_block& child) noexcept {
     wait_node* const joiner = std::exchange(s.joiner_, nullptr);
     if (joiner->claim()) wake = joiner->who;
   } else if (s.max_running_ != 0 && s.has_room()) {
-    if (wait_node* const spawner = s.waiters_.claim_front()) wake = spawner->who;
+    wake = s.waiters_.claim_waiter();
   }
   // Without children the owner may leave as soon as the lock is free: no access to the scope after this.
   s.waiters_.lock.unlock();

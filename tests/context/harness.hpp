@@ -9,15 +9,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "base/sanitizer.hpp"
 #include "context/context.hpp"
-
-// So that `valgrind test_context` reports no errors: it must know the stacks to recognise a switch.
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
-#else
-#define VALGRIND_STACK_REGISTER(low, high) 0U
-#define VALGRIND_STACK_DEREGISTER(id) static_cast<void>(id)
-#endif
 
 namespace sennit::detail::test {
 
@@ -31,6 +24,7 @@ class test_stack {
     if (mapped == MAP_FAILED) throw std::bad_alloc();
     mapping_ = static_cast<std::byte*>(mapped);
     if (::mprotect(mapping_, page_, PROT_NONE) != 0) throw std::bad_alloc();
+    // So that `valgrind test_context` reports no errors: it must know the stacks to recognise a switch.
     valgrind_id_ = VALGRIND_STACK_REGISTER(limit(), top() - 1);
   }
   test_stack(const test_stack&) = delete;

@@ -1,20 +1,16 @@
-// tcp_stream and tcp_listener: semantics, deadlines, close from elsewhere, counts of system calls.
+// tcp_stream and tcp_listener: what they promise, deadlines and errors.
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <array>
 #include <atomic>
-#include <cerrno>
 #include <random>
 #include <string>
 #include <thread>
-#include <vector>
 
 #include <sennit/sennit.hpp>
 
-#include "base/host.hpp"
+#include "net/connected.hpp"
 #include "support/runtimes.hpp"
 
 namespace {
@@ -22,38 +18,12 @@ namespace {
 using namespace std::chrono_literals;
 using sennit::tcp_listener;
 using sennit::tcp_stream;
+using sennit::test::bytes;
+using sennit::test::connected;
 using sennit::test::scaled;
-using bytes = std::vector<std::byte>;
-
-bytes random_bytes(std::size_t n, std::uint32_t seed) {
-  std::mt19937 random(seed);
-  bytes out(n);
-  for (auto& b : out) b = static_cast<std::byte>(random());
-  return out;
-}
-
-struct pair {
-  tcp_stream client;
-  tcp_stream server;
-};
-
-pair connected() {
-  auto listener = tcp_listener::bind("127.0.0.1:0");
-  pair p;
-  sennit::scope s;
-  s.spawn([&] { p.server = listener.accept(); });
-  p.client = tcp_stream::connect(listener.local_endpoint());
-  s.join();
-  return p;
-}
-
-/// Reads until the end of the stream.
-bytes drain(tcp_stream& s) {
-  bytes all;
-  std::array<std::byte, 4096> buffer;
-  while (const std::size_t n = s.read_some(buffer)) all.insert(all.end(), buffer.begin(), buffer.begin() + n);
-  return all;
-}
+using pair = sennit::test::connected_pair;
+using sennit::test::drain;
+using sennit::test::random_bytes;
 
 class tcp : public sennit::test::runtimes {};
 INSTANTIATE_RUNTIMES(tcp);
@@ -178,97 +148,6 @@ TEST_P(tcp, deadline_and_data_together_give_exactly_one_result) {
       ASSERT_EQ(b[0], static_cast<std::byte>(i));
       s.join();
     }
-  });
-}
-
-TEST_P(tcp, close_wakes_readers_writers_and_acceptors) {
-  // Hazard 12, from a fiber and from a plain thread.
-  run([] {
-    for (const bool from_thread : {false, true}) {
-      for (std::size_t i = 0; i < scaled(1000); ++i) {
-        pair p = connected();
-        auto listener = tcp_listener::bind("127.0.0.1:0");
-        const auto close_all = [&] {
-          p.server.close();
-          listener.close();
-        };
-        std::atomic<int> waiting{0};
-        sennit::scope s;
-        s.spawn([&] {
-          std::array<std::byte, 8> b{};
-          std::error_code ec;
-          ++waiting;
-          p.server.read_some(b, ec);
-          EXPECT_EQ(ec, std::errc::bad_file_descriptor);
-        });
-        s.spawn([&] {
-          std::error_code ec;
-          const bytes much(1 << 20);
-          ++waiting;
-          while (!ec) p.server.write_all(much, ec);
-          EXPECT_EQ(ec, std::errc::bad_file_descriptor);
-        });
-        s.spawn([&] {
-          std::error_code ec;
-          ++waiting;
-          EXPECT_FALSE(listener.accept(ec).is_open());
-          EXPECT_EQ(ec, std::errc::bad_file_descriptor);
-        });
-        while (waiting < 3) sennit::this_fiber::yield();
-        if (from_thread) {
-          std::thread(close_all).join();
-        } else {
-          close_all();
-        }
-        s.join();
-        EXPECT_FALSE(p.server.is_open());
-        EXPECT_EQ(p.server.native_handle(), -1);
-      }
-    }
-  });
-}
-
-TEST_P(tcp, reused_descriptor_numbers_get_no_foreign_bytes) {
-  // Hazard 13: connections come and go under load; each peer sends its own byte only.
-  run([] {
-    auto listener = tcp_listener::bind("127.0.0.1:0");
-    const auto at = listener.local_endpoint();
-    std::atomic<std::size_t> served{0};
-    sennit::scope servers(sennit::on_exception::log);
-    servers.spawn([&] {
-      std::error_code ec;
-      for (;;) {
-        tcp_stream s = listener.accept(ec);
-        if (ec) return;
-        servers.spawn([s = std::move(s), &served]() mutable {
-          std::array<std::byte, 64> b{};
-          std::error_code e;
-          while (const std::size_t n = s.read_some(b, e)) s.write_all(std::span(b).first(n), e);
-          ++served;
-        });
-      }
-    });
-    const std::size_t rounds = scaled(20'000);
-    {
-      sennit::scope clients;
-      for (int c = 0; c < 8; ++c) {
-        clients.spawn([&, c] {
-          for (std::size_t i = 0; i < rounds / 8; ++i) {
-            auto s = tcp_stream::connect(at);
-            const auto mine = static_cast<std::byte>(c * 31 + static_cast<int>(i));
-            std::array<std::byte, 3> b{mine, mine, mine};
-            s.write_all(b);
-            b = {};
-            ASSERT_EQ(s.read_exact(b), 3U);
-            for (const auto got : b) ASSERT_EQ(got, mine);
-          }
-        });
-      }
-      clients.join();
-    }
-    listener.close();
-    servers.join();
-    EXPECT_EQ(served, rounds / 8 * 8);
   });
 }
 
@@ -436,23 +315,6 @@ TEST_P(tcp, connect_by_name_and_over_ipv6) {
   });
 }
 
-TEST_P(tcp, release_gives_the_descriptor_away) {
-  run([] {
-    pair p = connected();
-    const int fd = p.server.release();
-    ASSERT_GE(fd, 0);
-    EXPECT_FALSE(p.server.is_open());
-    std::error_code ec;
-    std::array<std::byte, 1> b{};
-    p.server.read_some(b, ec);
-    EXPECT_EQ(ec, std::errc::bad_file_descriptor);
-    auto again = tcp_stream::adopt(fd);
-    p.client.write_all(std::array{std::byte{42}});
-    EXPECT_EQ(again.read_some(b), 1U);
-    EXPECT_EQ(b[0], std::byte{42});
-  });
-}
-
 TEST_P(tcp, plain_threads_block_with_the_same_results) {
   run([] {
     auto listener = tcp_listener::bind("127.0.0.1:0");
@@ -492,164 +354,6 @@ TEST_P(tcp, plain_threads_block_with_the_same_results) {
     EXPECT_EQ(timed_out, std::errc::timed_out);
     EXPECT_EQ(closed, std::errc::bad_file_descriptor);
   });
-}
-
-TEST_P(tcp, stream_outlives_the_runtime_that_registered_it) {
-  pair p;
-  run([&] {
-    p = connected();
-    std::array<std::byte, 1> b{};
-    p.server.expires_after(1ms);
-    std::error_code ec;
-    p.server.read_some(b, ec);  // registers it with this runtime's poller
-    p.server.expires_never();
-  });
-  run([&] {
-    sennit::scope s;
-    std::array<std::byte, 1> b{};
-    s.spawn([&] { EXPECT_EQ(p.server.read_some(b), 1U); });
-    p.client.write_all(std::array{std::byte{7}});
-    s.join();
-    EXPECT_EQ(b[0], std::byte{7});
-  });
-}
-
-/// Fails accept with EMFILE a number of times, and shows what a runtime asked of the system.
-class counting_host final : public sennit::detail::host {
- public:
-  int accept(int fd, sockaddr* address, socklen_t* size) noexcept override {
-    if (refuse.load() > 0) {
-      --refuse;
-      return -EMFILE;
-    }
-    return host::accept(fd, address, size);
-  }
-  std::ptrdiff_t recv(int fd, void* data, std::size_t size) noexcept override {
-    if (interrupt.load() > 0) {
-      --interrupt;
-      return -EINTR;
-    }
-    return host::recv(fd, data, size);
-  }
-  std::atomic<int> refuse{0};
-  std::atomic<int> interrupt{0};
-};
-
-TEST_P(tcp, accept_out_of_descriptors_backs_off_and_loses_nothing) {
-  counting_host outside;
-  outside.refuse = 5;
-  testing::internal::CaptureStderr();
-  sennit::run(sennit::options{.workers = GetParam(), .host = &outside}, [] {
-    auto listener = tcp_listener::bind("127.0.0.1:0");
-    auto a = tcp_stream::connect(listener.local_endpoint());
-    auto b = tcp_stream::connect(listener.local_endpoint());
-    EXPECT_TRUE(listener.accept().is_open());
-    EXPECT_TRUE(listener.accept().is_open());
-  });
-  const std::string log = testing::internal::GetCapturedStderr();
-  EXPECT_EQ(outside.refuse, 0);
-  const auto first = log.find("accept: Too many open files");
-  EXPECT_NE(first, std::string::npos) << log;
-  EXPECT_EQ(log.find("accept: Too many open files", first + 1), std::string::npos) << "logged more than once";
-}
-
-TEST_P(tcp, interrupted_calls_are_repeated) {
-  counting_host outside;
-  sennit::run(sennit::options{.workers = GetParam(), .host = &outside}, [&] {
-    pair p = connected();
-    p.client.write_all(std::array{std::byte{1}});
-    outside.interrupt = 100;
-    std::array<std::byte, 1> b{};
-    EXPECT_EQ(p.server.read_some(b), 1U);
-    EXPECT_EQ(outside.interrupt, 0);
-  });
-}
-
-TEST(tcp_turns, a_descriptor_that_is_always_ready_starves_nobody) {
-  // Hazard 20: reads that never have to wait still let others run.
-  sennit::run(sennit::options{.workers = 1}, [] {
-    constexpr int reads = 2000;
-    pair p = connected();
-    p.client.write_all(bytes(reads));
-    int turns = 0;
-    bool done = false;
-    sennit::scope s;
-    s.spawn([&] {
-      while (!done) {
-        ++turns;
-        sennit::this_fiber::yield();
-      }
-    });
-    std::array<std::byte, 1> b{};
-    for (int i = 0; i < reads; ++i) ASSERT_EQ(p.server.read_some(b), 1U);
-    EXPECT_GE(turns, reads / 32);
-    done = true;
-    s.join();
-  });
-}
-
-TEST(tcp_counts, a_request_costs_one_recv_one_send_and_a_fraction_of_a_poll) {
-  // The client, in another runtime, sends 64 requests on 64 connections before the server looks.
-  constexpr std::size_t connections = 64;
-  const std::size_t rounds = std::max<std::size_t>(scaled(100'000) / connections, 20);
-  sennit::runtime server({.workers = 1});
-  sennit::runtime client({.workers = 1});
-  tcp_listener listener;
-  server.run([&] { listener = tcp_listener::bind("127.0.0.1:0"); });
-  const auto at = listener.local_endpoint();
-  auto serving = server.spawn([&] {
-    sennit::scope s(sennit::on_exception::log);
-    for (;;) {
-      std::error_code ec;
-      auto connection = listener.accept(ec);
-      if (ec) return;
-      s.spawn([c = std::move(connection)]() mutable {
-        std::array<std::byte, 2048> b;
-        while (const std::size_t n = c.read_some(b)) c.write_all(std::span(b).first(n));
-      });
-    }
-  });
-  sennit::runtime_stats before;
-  sennit::runtime_stats after;
-  std::uint64_t polls = 0;
-  client.run([&] {
-    std::vector<tcp_stream> streams;
-    std::array<std::byte, 64> b{};
-    for (std::size_t i = 0; i < connections; ++i) {
-      streams.push_back(tcp_stream::connect(at));
-      streams.back().write_all(b);
-      streams.back().read_exact(b);
-    }
-    // Each registers once, when it first has to wait: all of them and the listener have, before we count.
-    sennit::test::until([&] { return server.stats().registrations > connections; });
-    before = server.stats();
-    for (std::size_t r = 0; r < rounds; ++r) {
-      std::uint64_t held = 0;
-      {
-        // The server's only worker is held while all requests are sent.
-        std::atomic<int> phase{0};
-        auto hold = server.spawn([&] {
-          phase = 1;
-          while (phase != 2) std::this_thread::yield();
-        });
-        while (phase != 1) std::this_thread::yield();
-        for (auto& s : streams) s.write_all(b);
-        held = server.stats().polls;  // what it took to hold the worker is not the requests' cost
-        phase = 2;
-        hold.join();
-      }
-      for (auto& s : streams) s.read_exact(b);
-      polls += server.stats().polls - held;
-    }
-    after = server.stats();
-  });
-  const double requests = static_cast<double>(rounds * connections);
-  EXPECT_LE(static_cast<double>(after.reads - before.reads), 1.01 * requests);
-  EXPECT_LE(static_cast<double>(after.writes - before.writes), 1.01 * requests);
-  EXPECT_EQ(after.registrations, before.registrations);
-  EXPECT_LE(static_cast<double>(polls), 0.05 * requests);
-  listener.close();
-  serving.join();
 }
 
 }  // namespace

@@ -28,6 +28,8 @@ class wait_queue {
   /// Takes nodes from the front until one claims its waiter: losers, whom something else woke first, are dropped.
   /// Returns the node that won, whose waiter the caller must ready after it released the lock; nullptr if none.
   SENNIT_API wait_node* claim_front() noexcept SENNIT_REQUIRES(lock);
+  /// The same for who needs only the waiter: the winning node is not touched after the claim.
+  SENNIT_API waiter* claim_waiter() noexcept SENNIT_REQUIRES(lock);
 
  private:
   wait_node* head_ SENNIT_GUARDED_BY(lock) = nullptr;

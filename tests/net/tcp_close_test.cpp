@@ -1,0 +1,196 @@
+// A descriptor that goes while others use it: close, reuse of its number, release, the end of its runtime.
+#include <gtest/gtest.h>
+#include <array>
+#include <atomic>
+#include <thread>
+
+#include <sennit/sennit.hpp>
+
+#include "base/host.hpp"
+#include "net/connected.hpp"
+#include "support/descriptors.hpp"
+#include "support/runtimes.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using sennit::tcp_listener;
+using sennit::tcp_stream;
+using sennit::test::bytes;
+using sennit::test::connected;
+using sennit::test::scaled;
+using pair = sennit::test::connected_pair;
+
+class tcp_close : public sennit::test::runtimes {};
+INSTANTIATE_RUNTIMES(tcp_close);
+
+TEST_P(tcp_close, close_wakes_readers_writers_and_acceptors) {
+  // Hazard 12, from a fiber and from a plain thread.
+  run([] {
+    for (const bool from_thread : {false, true}) {
+      for (std::size_t i = 0; i < scaled(1000); ++i) {
+        pair p = connected();
+        auto listener = tcp_listener::bind("127.0.0.1:0");
+        const auto close_all = [&] {
+          p.server.close();
+          listener.close();
+        };
+        std::atomic<int> waiting{0};
+        sennit::scope s;
+        s.spawn([&] {
+          std::array<std::byte, 8> b{};
+          std::error_code ec;
+          ++waiting;
+          p.server.read_some(b, ec);
+          EXPECT_EQ(ec, std::errc::bad_file_descriptor);
+        });
+        s.spawn([&] {
+          std::error_code ec;
+          const bytes much(1 << 20);
+          ++waiting;
+          while (!ec) p.server.write_all(much, ec);
+          EXPECT_EQ(ec, std::errc::bad_file_descriptor);
+        });
+        s.spawn([&] {
+          std::error_code ec;
+          ++waiting;
+          EXPECT_FALSE(listener.accept(ec).is_open());
+          EXPECT_EQ(ec, std::errc::bad_file_descriptor);
+        });
+        while (waiting < 3) sennit::this_fiber::yield();
+        if (from_thread) {
+          std::thread(close_all).join();
+        } else {
+          close_all();
+        }
+        s.join();
+        EXPECT_FALSE(p.server.is_open());
+        EXPECT_EQ(p.server.native_handle(), -1);
+      }
+    }
+  });
+}
+
+TEST_P(tcp_close, reused_descriptor_numbers_get_no_foreign_bytes) {
+  // Hazard 13: connections come and go under load; each peer sends its own byte only.
+  run([] {
+    auto listener = tcp_listener::bind("127.0.0.1:0");
+    const auto at = listener.local_endpoint();
+    std::atomic<std::size_t> served{0};
+    sennit::scope servers(sennit::on_exception::log);
+    servers.spawn([&] {
+      std::error_code ec;
+      for (;;) {
+        tcp_stream s = listener.accept(ec);
+        if (ec) return;
+        servers.spawn([s = std::move(s), &served]() mutable {
+          std::array<std::byte, 64> b{};
+          std::error_code e;
+          while (const std::size_t n = s.read_some(b, e)) s.write_all(std::span(b).first(n), e);
+          ++served;
+        });
+      }
+    });
+    const std::size_t rounds = scaled(20'000);
+    {
+      sennit::scope clients;
+      for (int c = 0; c < 8; ++c) {
+        clients.spawn([&, c] {
+          for (std::size_t i = 0; i < rounds / 8; ++i) {
+            auto s = tcp_stream::connect(at);
+            const auto mine = static_cast<std::byte>(c * 31 + static_cast<int>(i));
+            std::array<std::byte, 3> b{mine, mine, mine};
+            s.write_all(b);
+            b = {};
+            ASSERT_EQ(s.read_exact(b), 3U);
+            for (const auto got : b) ASSERT_EQ(got, mine);
+          }
+        });
+      }
+      clients.join();
+    }
+    listener.close();
+    servers.join();
+    EXPECT_EQ(served, rounds / 8 * 8);
+  });
+}
+
+/// Holds one recv back, right before the system call.
+class holding_host final : public sennit::detail::host {
+ public:
+  std::ptrdiff_t recv(int fd, void* data, std::size_t size) noexcept override {
+    if (hold.exchange(false)) {
+      held = true;
+      while (held) std::this_thread::yield();
+    }
+    return host::recv(fd, data, size);
+  }
+  std::atomic<bool> hold{false};
+  std::atomic<bool> held{false};
+};
+
+TEST_P(tcp_close, the_number_stays_taken_while_a_call_is_under_way) {
+  // Hazard 13: closed and reused between the look at the handle and the system call, it would read a stranger's byte.
+  holding_host outside;
+  sennit::run(sennit::options{.workers = GetParam(), .stall_threshold = {}, .host = &outside}, [&] {
+    pair p = connected();
+    const int number = p.server.native_handle();
+    sennit::test::fd_pair foreign;
+    outside.hold = true;
+    std::thread other([&] {
+      while (!outside.held) std::this_thread::yield();
+      p.server.close();
+      foreign = sennit::test::unix_pair();  // gets the lowest numbers that are free
+      EXPECT_EQ(::write(foreign.b.get(), "x", 1), 1);
+      outside.held = false;
+    });
+    std::array<std::byte, 1> b{};
+    std::error_code ec;
+    EXPECT_EQ(p.server.read_some(b, ec), 0U);
+    EXPECT_EQ(ec, std::errc::bad_file_descriptor);
+    other.join();
+    EXPECT_NE(foreign.a.get(), number);
+    EXPECT_EQ(::read(foreign.a.get(), b.data(), 1), 1);
+    const auto next = sennit::test::unix_pair();
+    EXPECT_EQ(next.a.get(), number) << "closed, once nobody used it";
+  });
+}
+
+TEST_P(tcp_close, release_gives_the_descriptor_away) {
+  run([] {
+    pair p = connected();
+    const int fd = p.server.release();
+    ASSERT_GE(fd, 0);
+    EXPECT_FALSE(p.server.is_open());
+    std::error_code ec;
+    std::array<std::byte, 1> b{};
+    p.server.read_some(b, ec);
+    EXPECT_EQ(ec, std::errc::bad_file_descriptor);
+    auto again = tcp_stream::adopt(fd);
+    p.client.write_all(std::array{std::byte{42}});
+    EXPECT_EQ(again.read_some(b), 1U);
+    EXPECT_EQ(b[0], std::byte{42});
+  });
+}
+
+TEST_P(tcp_close, stream_outlives_the_runtime_that_registered_it) {
+  pair p;
+  run([&] {
+    p = connected();
+    std::array<std::byte, 1> b{};
+    p.server.expires_after(1ms);
+    std::error_code ec;
+    p.server.read_some(b, ec);  // registers it with this runtime's poller
+    p.server.expires_never();
+  });
+  run([&] {
+    sennit::scope s;
+    std::array<std::byte, 1> b{};
+    s.spawn([&] { EXPECT_EQ(p.server.read_some(b), 1U); });
+    p.client.write_all(std::array{std::byte{7}});
+    s.join();
+    EXPECT_EQ(b[0], std::byte{7});
+  });
+}
+
+}  // namespace
