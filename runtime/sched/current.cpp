@@ -10,6 +10,9 @@ namespace {
 
 constinit thread_local worker* tls_worker = nullptr;
 thread_local thread_waiter tls_waiter;
+#if SENNIT_DEBUG_CHECKS
+constinit thread_local unsigned tls_initialisers = 0;
+#endif
 
 }  // namespace
 
@@ -28,6 +31,14 @@ thread_local thread_waiter tls_waiter;
   asm volatile("" : "+r"(t)::"memory");
   return *t;
 }
+
+#if SENNIT_DEBUG_CHECKS
+[[gnu::noinline]] unsigned& static_initialisers() noexcept {
+  unsigned* n = &tls_initialisers;
+  asm volatile("" : "+r"(n)::"memory");
+  return *n;
+}
+#endif
 
 thread_waiter::~thread_waiter() {
   if (wake_fd_ >= 0) ::close(wake_fd_);

@@ -24,6 +24,13 @@ class thread_waiter final : public waiter {
   int wake_fd_ = -1;
 };
 
+/// How many initialisers of function-local statics the calling thread is in; 0 without SENNIT_DEBUG_CHECKS.
+#if SENNIT_DEBUG_CHECKS
+[[nodiscard]] unsigned& static_initialisers() noexcept;
+#else
+constexpr unsigned static_initialisers() noexcept { return 0; }
+#endif
+
 /// This plain thread's waiter. CHECK: not on a fiber.
 [[nodiscard]] thread_waiter& this_thread_waiter() noexcept;
 

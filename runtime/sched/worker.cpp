@@ -49,6 +49,8 @@ worker::worker(scheduler& s, unsigned i)
 // ---- the switch ----
 
 worker* worker::leave(fiber_block& me, after_switch_fn after, void* arg, bool final) noexcept {
+  SENNIT_CHECK(static_initialisers() == 0,
+               "do not wait inside the initialiser of a function-local static: initialise it before, or under a mutex");
   context* to = nullptr;
   exception_state* live = nullptr;
   if (final) tsan_release(me.memory.slot);  // whoever runs on this stack next is ordered after us

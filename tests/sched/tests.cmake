@@ -1,7 +1,13 @@
 # The scheduler's suite, and one test that is built as users build their fastest binaries.
-sennit_test_suite(sched
-  cpu_count_test.cpp exhaustion_test.cpp fairness_test.cpp idle_test.cpp migrate_test.cpp park_test.cpp process_test.cpp shutdown_test.cpp
-  takeover_test.cpp)
+set(sched_tests cpu_count_test.cpp exhaustion_test.cpp fairness_test.cpp idle_test.cpp migrate_test.cpp park_test.cpp
+  process_test.cpp shutdown_test.cpp takeover_test.cpp)
+if(SENNIT_SANITIZE STREQUAL "thread")
+  list(APPEND sched_tests race_test.cpp)
+endif()
+if(SENNIT_DEBUG_CHECKS)
+  list(APPEND sched_tests static_guards_test.cpp)
+endif()
+sennit_test_suite(sched ${sched_tests})
 target_compile_definitions(test_sched PRIVATE $<$<BOOL:${SENNIT_FP_ENV}>:SENNIT_TEST_FP_ENV=1>)
 sennit_native_test_suite(sched many_fibers_native_test.cpp)
 
@@ -13,6 +19,7 @@ set(fused api/fiber.cpp api/runtime.cpp api/this_fiber.cpp sched/current.cpp sch
 list(TRANSFORM fused PREPEND ${PROJECT_SOURCE_DIR}/runtime/)
 target_sources(test_sched_o3 PRIVATE ${fused})
 target_compile_options(test_sched_o3 PRIVATE -O3)
+target_compile_definitions(test_sched_o3 PRIVATE $<$<BOOL:${SENNIT_DEBUG_CHECKS}>:SENNIT_DEBUG_CHECKS=1>)
 include(CheckIPOSupported)
 check_ipo_supported(RESULT can_fuse LANGUAGES CXX)
 set_target_properties(test_sched_o3 PROPERTIES INTERPROCEDURAL_OPTIMIZATION ${can_fuse})
