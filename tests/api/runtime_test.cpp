@@ -5,6 +5,7 @@
 #include <string>
 #include <thread>
 
+#include <sennit/event.hpp>
 #include <sennit/runtime.hpp>
 
 #include "support/baton.hpp"
@@ -100,7 +101,14 @@ TEST_P(runtime_test, counts_what_it_does) {
   const runtime_stats before = rt.stats();
   rt.run([] {
     for (int i = 0; i < 10; ++i) {
-      fiber f([] { this_fiber::sleep_for(1us); });
+      event go;
+      park_probe probe;
+      fiber f([&] {
+        probe.here();
+        go.wait();
+      });
+      probe.await_parked();
+      go.set();
       f.join();
     }
   });

@@ -169,6 +169,27 @@ TYPED_TEST(run_queue_test, no_fiber_is_lost_or_doubled_by_thieves) {
   steal_storm<TypeParam::value, TypeParam::value>();
 }
 
+// Nothing but the queue connects the two threads: TSan sees whether that is enough.
+TEST(run_queue_order, a_thief_sees_what_was_written_before_the_push) {
+  std::vector<fiber_block> blocks(1024);
+  run_queue<4, 1024> q;
+  std::thread thief([&] {
+    run_queue<4, 1024> mine;
+    for (std::size_t got = 0; got < blocks.size();) {
+      if (q.steal_into(mine) == 0) std::this_thread::yield();
+      while (const fiber_block* f = mine.pop()) {
+        const std::uint64_t number = ++got;
+        if (f->id != number) ADD_FAILURE() << f->id << " instead of " << number;
+      }
+    }
+  });
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    blocks[i].id = i + 1;
+    EXPECT_TRUE(q.push(&blocks[i]));
+  }
+  thief.join();
+}
+
 TEST(growing_run_queue_test, no_fiber_is_lost_or_doubled_while_it_grows) {
   for (int i = 0; i < 5; ++i) steal_storm<2, 1024>();
 }
