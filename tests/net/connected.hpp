@@ -18,14 +18,14 @@ inline bytes random_bytes(std::size_t n, std::uint32_t seed) {
   return out;
 }
 
-struct connected_pair {
+struct pair {
   tcp_stream client;
   tcp_stream server;
 };
 
-inline connected_pair connected() {
+inline pair connected() {
   auto listener = tcp_listener::bind("127.0.0.1:0");
-  connected_pair p;
+  pair p;
   scope s;
   s.spawn([&] { p.server = listener.accept(); });
   p.client = tcp_stream::connect(listener.local_endpoint());

@@ -1,5 +1,6 @@
 // A descriptor that goes while others use it: close, reuse of its number, release, the end of its runtime.
 #include <gtest/gtest.h>
+
 #include <array>
 #include <atomic>
 #include <thread>
@@ -11,17 +12,12 @@
 #include "support/descriptors.hpp"
 #include "support/runtimes.hpp"
 
+namespace sennit::test {
 namespace {
 
 using namespace std::chrono_literals;
-using sennit::tcp_listener;
-using sennit::tcp_stream;
-using sennit::test::bytes;
-using sennit::test::connected;
-using sennit::test::scaled;
-using pair = sennit::test::connected_pair;
 
-class tcp_close : public sennit::test::runtimes {};
+class tcp_close : public runtimes {};
 INSTANTIATE_RUNTIMES(tcp_close);
 
 TEST_P(tcp_close, close_wakes_readers_writers_and_acceptors) {
@@ -116,7 +112,7 @@ TEST_P(tcp_close, reused_descriptor_numbers_get_no_foreign_bytes) {
 }
 
 /// Holds one recv back, right before the system call.
-class holding_host final : public sennit::detail::host {
+class holding_host final : public detail::host {
  public:
   std::ptrdiff_t recv(int fd, void* data, std::size_t size) noexcept override {
     if (hold.exchange(false)) {
@@ -135,12 +131,12 @@ TEST_P(tcp_close, the_number_stays_taken_while_a_call_is_under_way) {
   sennit::run(sennit::options{.workers = GetParam(), .stall_threshold = {}, .host = &outside}, [&] {
     pair p = connected();
     const int number = p.server.native_handle();
-    sennit::test::fd_pair foreign;
+    fd_pair foreign;
     outside.hold = true;
     std::thread other([&] {
       while (!outside.held) std::this_thread::yield();
       p.server.close();
-      foreign = sennit::test::unix_pair();  // gets the lowest numbers that are free
+      foreign = unix_pair();  // gets the lowest numbers that are free
       EXPECT_EQ(::write(foreign.b.get(), "x", 1), 1);
       outside.held = false;
     });
@@ -151,7 +147,7 @@ TEST_P(tcp_close, the_number_stays_taken_while_a_call_is_under_way) {
     other.join();
     EXPECT_NE(foreign.a.get(), number);
     EXPECT_EQ(::read(foreign.a.get(), b.data(), 1), 1);
-    const auto next = sennit::test::unix_pair();
+    const auto next = unix_pair();
     EXPECT_EQ(next.a.get(), number) << "closed, once nobody used it";
   });
 }
@@ -194,3 +190,4 @@ TEST_P(tcp_close, stream_outlives_the_runtime_that_registered_it) {
 }
 
 }  // namespace
+}  // namespace sennit::test

@@ -14,21 +14,16 @@
 #include "net/connected.hpp"
 #include "support/runtimes.hpp"
 
+namespace sennit::test {
 namespace {
 
 using namespace std::chrono_literals;
-using sennit::tcp_listener;
-using sennit::tcp_stream;
-using sennit::test::bytes;
-using sennit::test::connected;
-using sennit::test::scaled;
-using pair = sennit::test::connected_pair;
 
-class tcp_host : public sennit::test::runtimes {};
+class tcp_host : public runtimes {};
 INSTANTIATE_RUNTIMES(tcp_host);
 
 /// Fails accept with EMFILE a number of times, and shows what a runtime asked of the system.
-class counting_host final : public sennit::detail::host {
+class counting_host final : public detail::host {
  public:
   int accept(int fd, sockaddr* address, socklen_t* size) noexcept override {
     if (refuse.load() > 0) {
@@ -134,7 +129,7 @@ TEST(tcp_counts, a_request_costs_one_recv_one_send_and_a_fraction_of_a_poll) {
       streams.back().read_exact(b);
     }
     // Each registers once, when it first has to wait: all of them and the listener have, before we count.
-    sennit::test::until([&] { return server.stats().registrations > connections; });
+    until([&] { return server.stats().registrations > connections; });
     before = server.stats();
     for (std::size_t r = 0; r < rounds; ++r) {
       std::uint64_t held = 0;
@@ -166,3 +161,4 @@ TEST(tcp_counts, a_request_costs_one_recv_one_send_and_a_fraction_of_a_poll) {
 }
 
 }  // namespace
+}  // namespace sennit::test

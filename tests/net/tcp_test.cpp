@@ -13,19 +13,12 @@
 #include "net/connected.hpp"
 #include "support/runtimes.hpp"
 
+namespace sennit::test {
 namespace {
 
 using namespace std::chrono_literals;
-using sennit::tcp_listener;
-using sennit::tcp_stream;
-using sennit::test::bytes;
-using sennit::test::connected;
-using sennit::test::scaled;
-using pair = sennit::test::connected_pair;
-using sennit::test::drain;
-using sennit::test::random_bytes;
 
-class tcp : public sennit::test::runtimes {};
+class tcp : public runtimes {};
 INSTANTIATE_RUNTIMES(tcp);
 
 TEST_P(tcp, bytes_arrive_in_order_and_whole) {
@@ -357,3 +350,4 @@ TEST_P(tcp, plain_threads_block_with_the_same_results) {
 }
 
 }  // namespace
+}  // namespace sennit::test
