@@ -2,7 +2,6 @@
 #include <execinfo.h>
 #include <gtest/gtest.h>
 #include <pthread.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <unwind.h>
 
@@ -13,6 +12,7 @@
 
 #include "base/sanitizer.hpp"
 #include "support/baton.hpp"
+#include "support/child.hpp"
 #include "support/runtimes.hpp"
 
 namespace sennit::test {
@@ -92,16 +92,6 @@ TEST(process_test, workers_leave_asynchronous_signals_to_others) {
   EXPECT_EQ(sigismember(&mask, SIGUSR1), 0) << "the caller's own mask is as it was";
 }
 
-/// Runs `f` in a forked child; its exit status.
-template <class F>
-int in_child(F&& f) {
-  const pid_t pid = ::fork();
-  if (pid == 0) ::_exit(f());
-  int status = -1;
-  ::waitpid(pid, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + status;
-}
-
 int expect_not_permitted(auto&& f) {
   try {
     f();
@@ -143,14 +133,6 @@ TEST(process_test, a_fork_inside_a_fiber_goes_on_as_a_plain_thread) {
     this_fiber::sleep_for(1ms);
   });
 }
-
-#if !SENNIT_TSAN  // it lets a child of many threads start none
-TEST(process_test, a_forked_child_may_start_a_runtime_of_its_own) {
-  runtime rt({.workers = 2});
-  rt.run([] {});
-  EXPECT_EQ(in_child([] { return sennit::run({.workers = 2}, [] { return spawn([] {}).join(), 0; }); }), 0);
-}
-#endif
 
 // Hazard 7.
 struct trace {

@@ -9,7 +9,7 @@ if(SENNIT_DEBUG_CHECKS)
 endif()
 sennit_test_suite(sched ${sched_tests})
 target_compile_definitions(test_sched PRIVATE $<$<BOOL:${SENNIT_FP_ENV}>:SENNIT_TEST_FP_ENV=1>)
-sennit_native_test_suite(sched many_fibers_native_test.cpp)
+sennit_native_test_suite(sched many_fibers_native_test.cpp process_native_test.cpp)
 
 # Hazard 4 needs an optimiser that sees the accessors of the thread_locals and their callers at once: the files of the
 # scheduler between which a cached address could pass are compiled again, into the executable itself.
