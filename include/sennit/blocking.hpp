@@ -24,7 +24,7 @@ std::invoke_result_t<F> blocking(F&& f) {
   } else {
     std::optional<result> value;
     detail::run_on_helper(detail::task([&] { value.emplace(std::invoke(std::forward<F>(f))); }));
-    return std::move(*value);
+    return std::move(*value);  // NOLINT(bugprone-unchecked-optional-access): f has returned, or we had thrown
   }
 }
 

@@ -19,7 +19,7 @@ struct options {
   /// Threads that run fibers. 0: the CPUs in the affinity mask, capped by the cgroup's cpu.max.
   unsigned workers = 0;
   /// Usable stack bytes of a fiber; rounded up to a slot (64 KiB, 192 KiB, 960 KiB or 8128 KiB are usable).
-  std::size_t stack_size = 192 * 1024;
+  std::size_t stack_size = std::size_t{192} * 1024;
   /// Shown in logs and thread names.
   std::string_view name = "sennit";
   /// A worker that has not switched for this long is reported, rate-limited. zero: never.

@@ -57,7 +57,7 @@ void context::state::entry(void* transfer) noexcept {
   detail::tsan_acquire(&me);
   try {
     me.body();
-  } catch (const unwind&) {
+  } catch (const unwind&) {  // NOLINT(bugprone-empty-catch): thrown to get here
   } catch (...) {
     me.failure = std::current_exception();
   }

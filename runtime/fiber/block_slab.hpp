@@ -46,7 +46,7 @@ class block_slab {
   block_slab& operator=(const block_slab&) = delete;
 
  private:
-  static constexpr std::size_t chunk_bytes = 64 * 1024;
+  static constexpr std::size_t chunk_bytes = std::size_t{64} * 1024;
   static constexpr std::size_t blocks_per_chunk = chunk_bytes / sizeof(fiber_block) - 1;
   static constexpr std::size_t batch = 32;
 

@@ -28,9 +28,9 @@ std::ptrdiff_t wait_on_fiber(worker& w, int fd, direction d, nanos until) noexce
   io_slot* slot = io_slot::open(fd, fd_kind::other, true);
   if (slot == nullptr) return -ENOMEM;
   const interest what = d == direction::read ? interest::readable : interest::writable;
-  std::ptrdiff_t result = slot->enter() ? 0 : io_closed;
+  static_cast<void>(slot->enter());        // nobody else knows it: it is open
   slot->exhausted(d, slot->readiness(d));  // nothing was tried: only the event counts
-  result = slot->attach(w.poll, what, trigger::oneshot);
+  std::ptrdiff_t result = slot->attach(w.poll, what, trigger::oneshot);
   if (result >= 0) {
     w.counters.registrations.add();
     result = wait_ready(*slot, d, until, false);

@@ -92,7 +92,7 @@ tcp_stream tcp_listener::accept(std::error_code& ec) {
     });
     if (fd >= 0) {
       const int connection = static_cast<int>(fd);
-      detail::set_option(connection, IPPROTO_TCP, TCP_NODELAY, 1);
+      static_cast<void>(detail::set_option(connection, IPPROTO_TCP, TCP_NODELAY, 1));  // a reset may have come first
       detail::io_handle handle = detail::make_handle(connection, detail::fd_kind::stream_tcp, false, ec);
       return tcp_stream(std::move(handle));
     }

@@ -52,7 +52,7 @@ detail::io_handle connect_to(const sockaddr_storage& address, detail::nanos dead
     if (ec) return {};
     handle.set_deadline(detail::never);
   }
-  detail::set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  static_cast<void>(detail::set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1));  // a reset may have come first
   return handle;
 }
 

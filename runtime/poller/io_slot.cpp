@@ -104,8 +104,7 @@ void io_slot::last_user_left(std::uint32_t left, host& outside) noexcept {
   // Latecomers enter, see `closing` and leave: this may run more than once, each step is won by one caller.
   if ((left & closed) == 0) {
     if (!users_.compare_exchange_strong(left, left | closed, acq_rel, acquire)) return;  // mm:slot-users
-    left |= closed;
-    if (poller* p = poller_.load(acquire); p != nullptr && shared_) p->remove(fd_);  // mm:slot-poller
+    if (poller* p = poller_.load(acquire); p != nullptr && shared_) p->remove(fd_);      // mm:slot-poller
     outside.close(fd_);
     // The one who set `closed` may have raced with drop(): look again.
     left = users_.load(acquire);  // mm:slot-users

@@ -8,9 +8,10 @@
 namespace sennit::inline v0::detail {
 
 /// 64 KiB, not a page: a frame compiled without stack probes can jump over a page into the neighbour's stack.
-inline constexpr std::size_t guard_bytes = 64 * 1024;
+inline constexpr std::size_t guard_bytes = std::size_t{64} << 10;
 /// Slot sizes: what one stack reserves in address space, guard included.
-inline constexpr std::array<std::size_t, 4> slot_bytes{128 * 1024, 256 * 1024, 1024 * 1024, 8 * 1024 * 1024};
+inline constexpr std::array<std::size_t, 4> slot_bytes{std::size_t{128} << 10, std::size_t{256} << 10,
+                                                       std::size_t{1} << 20, std::size_t{8} << 20};
 enum class stack_class : std::uint8_t { small, normal, large, huge };
 inline constexpr std::size_t stack_classes = slot_bytes.size();
 

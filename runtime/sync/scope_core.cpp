@@ -211,7 +211,7 @@ void scope_links::note_failure(scope_core& s, fiber_block& child) noexcept {
     const spin_guard guard(s.waiters_.lock);
     expected = canceled && (s.stopped_ || child.home->draining());
     if (!expected && s.policy_ == on_exception::stop && s.first_ == nullptr) {
-      s.first_ = std::move(failure);
+      s.first_ = failure;
       s.first_name_[child.name().copy(s.first_name_, sizeof s.first_name_ - 1)] = '\0';
       first = true;
     }
