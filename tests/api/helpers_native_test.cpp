@@ -58,8 +58,8 @@ TEST(helpers_native, an_idle_runtime_costs_no_cpu) {
   std::this_thread::sleep_for(200ms);
   const auto before = cpu();
   const auto polls = rt.stats().polls;
-  std::this_thread::sleep_for(3s);
-  EXPECT_LT(cpu() - before, 2ms) << "nothing may run";
+  std::this_thread::sleep_for(5s);
+  EXPECT_LT(cpu() - before, 1ms) << "nothing may run";
   EXPECT_EQ(rt.stats().polls, polls);
   b.post();
   waits.join();

@@ -221,20 +221,50 @@ TEST_P(tcp, tiny_messages_with_random_partial_reads) {
   });
 }
 
-TEST_P(tcp, peer_reset_and_broken_pipe_are_errors_not_signals) {
-  // Hazard 17: MSG_NOSIGNAL; the default disposition of SIGPIPE would end the process.
-  run([] {
+// Hazard 14: the reader runs on one worker while another one polls its descriptor, so that events come between its
+// system call and its look at the readiness word. The answer to both bytes of a round is what the round waits for.
+TEST(tcp_migrate, an_event_beside_a_short_read_is_not_lost) {
+  sennit::run({.workers = 4, .stall_threshold = {}, .force_migrate = true}, [] {
     pair p = connected();
+    const std::size_t rounds = scaled(100'000);
+    sennit::scope s;
+    s.spawn([&] {
+      std::array<std::byte, 64> b{};
+      for (std::size_t r = 0; r < rounds; ++r) {
+        for (std::size_t got = 0; got < 2;) got += p.server.read_some(b);
+        p.server.write_all(std::span(b).first(1));
+      }
+    });
+    std::mt19937 random(7);
+    std::array<std::byte, 1> b{};
+    for (std::size_t r = 0; r < rounds; ++r) {
+      p.client.write_all(b);
+      for (unsigned i = random() % 1000; i > 0; --i) detail::cpu_pause();
+      p.client.write_all(b);
+      ASSERT_EQ(p.client.read_exact(b), 1U);
+    }
+    s.join();
+  });
+}
+
+TEST_P(tcp, peer_reset_and_broken_pipe_are_errors_not_signals) {
+  // Hazard 17: MSG_NOSIGNAL; the default disposition of SIGPIPE would end the process. Workers block it, this thread
+  // does not.
+  pair p;
+  std::array<std::byte, 8> b{};
+  std::error_code ec;
+  run([&] {
+    p = connected();
     const linger now{1, 0};
     ASSERT_EQ(setsockopt(p.client.native_handle(), SOL_SOCKET, SO_LINGER, &now, sizeof now), 0);
     p.client.close();
-    std::array<std::byte, 8> b{};
-    std::error_code ec;
     p.server.read_some(b, ec);
     EXPECT_EQ(ec, std::errc::connection_reset);
     p.server.write_all(b, ec);
     EXPECT_EQ(ec, std::errc::broken_pipe);
   });
+  p.server.write_all(b, ec);
+  EXPECT_EQ(ec, std::errc::broken_pipe);
 }
 
 TEST_P(tcp, ambient_stop_reaches_every_wait) {
