@@ -35,6 +35,6 @@
 #include <valgrind/valgrind.h>
 #else
 #define RUNNING_ON_VALGRIND 0
-#define VALGRIND_STACK_REGISTER(low, high) 0U
+#define VALGRIND_STACK_REGISTER(low, high) (static_cast<void>(low), static_cast<void>(high), 0U)
 #define VALGRIND_STACK_DEREGISTER(id) static_cast<void>(id)
 #endif

@@ -52,8 +52,8 @@ SENNIT_SWITCH_INLINE void make_clean(context& into, void* limit, void* top, F fi
   SENNIT_CHECK(reinterpret_cast<std::uintptr_t>(top) % 16 == 0 && limit < top,
                "pass make_context() the lowest address and the 16-byte aligned end of a stack");
   into.exceptions = {};
-  destroy_context(into);
 #if SENNIT_ASAN
+  destroy_context(into);
   into.fake_stack = nullptr;
   into.stack_bottom = limit;
   into.stack_bytes = static_cast<std::size_t>(static_cast<char*>(top) - static_cast<char*>(limit));
@@ -65,6 +65,7 @@ SENNIT_SWITCH_INLINE void make_clean(context& into, void* limit, void* top, F fi
 #endif
   into.sp = first_frame();
 #if SENNIT_TSAN
+  destroy_context(into);
   into.tsan_fiber = __tsan_create_fiber(0);
   into.tsan_stack = limit;
   // The frames of the last context on this stack come before those of the new one, and this one only: were the caller
