@@ -239,7 +239,7 @@ TEST(tcp_migrate, an_event_beside_a_short_read_is_not_lost) {
     std::array<std::byte, 1> b{};
     for (std::size_t r = 0; r < rounds; ++r) {
       p.client.write_all(b);
-      for (unsigned i = random() % 1000; i > 0; --i) detail::cpu_pause();
+      for (auto i = random() % 1000; i > 0; --i) detail::cpu_pause();
       p.client.write_all(b);
       ASSERT_EQ(p.client.read_exact(b), 1U);
     }
