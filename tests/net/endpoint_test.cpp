@@ -343,14 +343,12 @@ TEST(address, of_strange_origin_becomes_an_empty_endpoint) {
 }
 
 TEST(resolve, gives_the_addresses_of_a_name_with_the_port) {
+  // A name to us; the resolver knows it without a hosts file (a bare machine has none) and without a server.
   std::vector<sockaddr_storage> found(3);
-  ASSERT_FALSE(detail::resolve_blocking("localhost:4711", found));
-  ASSERT_FALSE(found.empty());
-  for (const auto& address : found) {
-    const auto e =
-        endpoint_access::from_sockaddr(reinterpret_cast<const sockaddr*>(&address), detail::sockaddr_size(address));
-    EXPECT_TRUE(e == endpoint("127.0.0.1:4711") || e == endpoint("[::1]:4711")) << e;
-  }
+  ASSERT_FALSE(detail::resolve_blocking(endpoint_access::make(family::name, "0x7f000001", 4711), found));
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(endpoint_access::from_sockaddr(reinterpret_cast<sockaddr*>(found.data()), detail::sockaddr_size(found[0])),
+            endpoint("127.0.0.1:4711"));
 }
 
 TEST(resolve, passes_numbers_through) {
