@@ -1,16 +1,24 @@
 #pragma once
 /// \file Everything of sennit but its optional components.
+#include <sennit/barrier.hpp>
 #include <sennit/blocking.hpp>
 #include <sennit/channel.hpp>
 #include <sennit/condition_variable.hpp>
+#include <sennit/condition_variable_any.hpp>
 #include <sennit/error.hpp>
 #include <sennit/event.hpp>
 #include <sennit/event_queue.hpp>
 #include <sennit/fiber.hpp>
 #include <sennit/io.hpp>
+#include <sennit/latch.hpp>
 #include <sennit/mutex.hpp>
+#include <sennit/once.hpp>
+#include <sennit/recursive_mutex.hpp>
 #include <sennit/runtime.hpp>
 #include <sennit/scope.hpp>
+#include <sennit/semaphore.hpp>
+#include <sennit/shared_mutex.hpp>
 #include <sennit/stop_token.hpp>
 #include <sennit/tcp.hpp>
+#include <sennit/timed_mutex.hpp>
 #include <sennit/wait_group.hpp>

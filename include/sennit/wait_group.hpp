@@ -2,8 +2,8 @@
 #include <chrono>
 #include <cstddef>
 
+#include <sennit/detail/countdown.hpp>
 #include <sennit/detail/time.hpp>
-#include <sennit/detail/wait_queue.hpp>
 
 namespace sennit::inline v0 {
 
@@ -34,8 +34,7 @@ class wait_group {
  private:
   SENNIT_API bool wait_nanos(detail::nanos deadline);
 
-  std::size_t count_ SENNIT_GUARDED_BY(waiters_.lock) = 0;
-  mutable detail::wait_queue waiters_;
+  detail::countdown count_;
 };
 
 }  // namespace sennit::inline v0

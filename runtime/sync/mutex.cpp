@@ -31,12 +31,21 @@ mutex::~mutex() {
                     word_.load(relaxed));                                                            // mm:mutex-word
 }
 
-void mutex::lock() noexcept {
+void mutex::lock() noexcept SENNIT_NO_ANALYSIS {  // it cannot fail
+  static_cast<void>(lock_before(never));
+}
+
+bool mutex::lock_before(nanos deadline) noexcept {
   waiter& self = current_waiter();
   std::uint32_t seen = 0;
-  if (!word_.compare_exchange_strong(seen, locked, acquire, relaxed)) lock_slow(self);  // mm:mutex-word
-  owner_.store(&self, relaxed);                                                         // mm:mutex-owner
+  if (!word_.compare_exchange_strong(seen, locked, acquire, relaxed) && !lock_slow(self, deadline)) {  // mm:mutex-word
+    return false;
+  }
+  owner_.store(&self, relaxed);  // mm:mutex-owner
+  return true;
 }
+
+bool mutex::is_mine() const noexcept { return owner_.load(relaxed) == &current_waiter(); }  // mm:mutex-owner
 
 bool mutex::try_lock() noexcept {
   std::uint32_t seen = 0;
@@ -45,7 +54,7 @@ bool mutex::try_lock() noexcept {
   return true;
 }
 
-void mutex::lock_slow(waiter& self) noexcept {
+bool mutex::lock_slow(waiter& self, nanos deadline) noexcept {
   SENNIT_CHECK(owner_.load(relaxed) != &self,  // mm:mutex-owner
                "this fiber or thread holds the mutex already: lock it once, or use a recursive_mutex");
   for (unsigned passed_over = 0;; ++passed_over) {
@@ -57,20 +66,23 @@ void mutex::lock_slow(waiter& self) noexcept {
         const std::uint32_t mine = waiters_.empty() ? locked : locked | waiters;
         if (!word_.compare_exchange_weak(seen, mine, acquire, relaxed)) continue;  // mm:mutex-word
         waiters_.lock.unlock();
-        return;
+        return true;
       }
       if ((seen & waiters) != 0) break;
       if (word_.compare_exchange_weak(seen, seen | waiters, relaxed, relaxed)) break;  // mm:mutex-word
     }
     mutex_node node(self, passed_over);
     passed_over == 0 ? waiters_.push_back(node) : waiters_.push_front(node);
-    park_in(waiters_.lock, waiters_, node, {.kind = wait_kind::mutex, .object = this, .ambient = false});
-    if (node.handed) return;
+    const std::uint16_t woken_by =
+        park_in(waiters_.lock, waiters_, node,
+                {.kind = wait_kind::mutex, .object = this, .deadline = deadline, .ambient = false});
+    if (node.handed) return true;
+    if (woken_by != node.which) return false;  // the mark stays on the word: unlock_slow() finds out
   }
 }
 
 void mutex::unlock() noexcept {
-  SENNIT_CHECK(owner_.load(relaxed) == &current_waiter(),  // mm:mutex-owner
+  SENNIT_CHECK(is_mine(),
                "only the fiber or thread that locked a mutex may unlock it: hand the lock over with an event");
   owner_.store(nullptr, relaxed);  // mm:mutex-owner
   std::uint32_t seen = locked;

@@ -24,6 +24,10 @@
 #define SENNIT_RELEASE(...) SENNIT_THREAD_ANNOTATION(release_capability(__VA_ARGS__))
 /// On a function: its first argument is the result that means "acquired".
 #define SENNIT_TRY_ACQUIRE(...) SENNIT_THREAD_ANNOTATION(try_acquire_capability(__VA_ARGS__))
+/// The same for a capability that many may hold at once, to read.
+#define SENNIT_ACQUIRE_SHARED(...) SENNIT_THREAD_ANNOTATION(acquire_shared_capability(__VA_ARGS__))
+#define SENNIT_RELEASE_SHARED(...) SENNIT_THREAD_ANNOTATION(release_shared_capability(__VA_ARGS__))
+#define SENNIT_TRY_ACQUIRE_SHARED(...) SENNIT_THREAD_ANNOTATION(try_acquire_shared_capability(__VA_ARGS__))
 /// On a function: the caller must not hold the capability (it would wait for itself).
 #define SENNIT_EXCLUDES(...) SENNIT_THREAD_ANNOTATION(locks_excluded(__VA_ARGS__))
 /// On a function whose locking the analysis cannot follow; say why beside it.

@@ -1,0 +1,55 @@
+#pragma once
+#include <chrono>
+#include <cstddef>
+
+#include <sennit/detail/time.hpp>
+#include <sennit/mutex.hpp>
+
+namespace sennit::inline v0 {
+
+/// std::recursive_timed_mutex: the fiber or thread that holds it may lock it again, and unlocks it as often. Meets
+/// TimedLockable. Clang's analysis does not follow recursion: these locks are not annotated.
+class recursive_timed_mutex {
+ public:
+  constexpr recursive_timed_mutex() noexcept = default;
+  recursive_timed_mutex(const recursive_timed_mutex&) = delete;
+  recursive_timed_mutex& operator=(const recursive_timed_mutex&) = delete;
+
+  void lock() noexcept SENNIT_NO_ANALYSIS {
+    if (!mutex_.is_mine()) mutex_.lock();
+    ++depth_;
+  }
+  [[nodiscard]] bool try_lock() noexcept SENNIT_NO_ANALYSIS { return counted(mutex_.is_mine() || mutex_.try_lock()); }
+  /// CHECK: the caller holds it.
+  void unlock() noexcept SENNIT_NO_ANALYSIS {
+    if (!mutex_.is_mine() || --depth_ == 0) mutex_.unlock();
+  }
+  /// False if `t` came first; a deadline in the past tries once. Never interrupted by a stop.
+  [[nodiscard]] bool try_lock_until(std::chrono::steady_clock::time_point t) noexcept SENNIT_NO_ANALYSIS {
+    return counted(mutex_.is_mine() || mutex_.lock_before(detail::to_nanos(t)));
+  }
+  template <class Rep, class Period>
+  [[nodiscard]] bool try_lock_for(std::chrono::duration<Rep, Period> d) noexcept {
+    return try_lock_until(detail::deadline_after(d));
+  }
+
+ private:
+  bool counted(bool locked) noexcept {
+    if (locked) ++depth_;
+    return locked;
+  }
+
+  mutex mutex_;
+  std::size_t depth_ = 0;  // the owner's
+};
+
+/// std::recursive_mutex: the same without deadlines.
+class recursive_mutex : private recursive_timed_mutex {
+ public:
+  constexpr recursive_mutex() noexcept = default;
+  using recursive_timed_mutex::lock;
+  using recursive_timed_mutex::try_lock;
+  using recursive_timed_mutex::unlock;
+};
+
+}  // namespace sennit::inline v0

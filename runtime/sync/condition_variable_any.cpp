@@ -1,0 +1,45 @@
+#include <sennit/condition_variable_any.hpp>
+
+namespace sennit::inline v0 {
+using detail::spin_guard;
+
+condition_variable_any::guest::guest(condition_variable_any& of) noexcept : of_(of) {
+  const spin_guard guard(of.lock_);
+  prev_ = of.last_;
+  (of.last_ != nullptr ? of.last_->next_ : of.first_) = this;
+  of.last_ = this;
+}
+
+condition_variable_any::guest::~guest() { leave(); }
+
+bool condition_variable_any::guest::leave() noexcept {
+  // Who was taken from the list by a notify gets the lock only when that notify is done with it.
+  const spin_guard guard(of_.lock_);
+  if (listed_) of_.unlist(*this);
+  return !std::exchange(listed_, false);
+}
+
+void condition_variable_any::unlist(guest& g) noexcept {
+  (g.prev_ != nullptr ? g.prev_->next_ : first_) = g.next_;
+  (g.next_ != nullptr ? g.next_->prev_ : last_) = g.prev_;
+}
+
+void condition_variable_any::notify_one() noexcept {
+  const spin_guard guard(lock_);
+  if (guest* const g = first_; g != nullptr) {
+    unlist(*g);
+    g->listed_ = false;
+    g->notified_.set();
+  }
+}
+
+void condition_variable_any::notify_all() noexcept {
+  const spin_guard guard(lock_);
+  while (guest* const g = first_) {
+    unlist(*g);
+    g->listed_ = false;
+    g->notified_.set();
+  }
+}
+
+}  // namespace sennit::inline v0
