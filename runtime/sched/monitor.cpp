@@ -5,6 +5,7 @@
 #include "base/futex.hpp"
 #include "base/log.hpp"
 #include "sched/scheduler.hpp"
+#include "sched/thread_use.hpp"
 
 namespace sennit::inline v0::detail {
 namespace {
@@ -62,7 +63,8 @@ void monitor::tick(nanos now) noexcept {
     watch& seen = watches_[w->index];
     const fiber_block* running = w->seen_running();
     if (running == nullptr || w->switches() != seen.switches) {
-      seen = {.switches = w->switches(), .since = now};
+      const bool watched = running != nullptr && stall > 0;
+      seen = {.switches = w->switches(), .since = now, .cpu = watched ? thread_cpu_time(w->thread()) : 0};
     }
     const nanos stuck = now - seen.since;
     if (watched_.workers().size() > 1 && running != nullptr) {
@@ -79,7 +81,11 @@ void monitor::tick(nanos now) noexcept {
         watched_.notify();
       }
     }
-    if (stall > 0 && running != nullptr && stuck >= stall && !seen.reported && now >= next_report_) {
+    // A worker that is ready to run and gets no CPU is no fault of the fiber: others keep the machine busy.
+    const auto at_fault = [&] {
+      return seen.cpu < 0 || thread_cpu_time(w->thread()) - seen.cpu >= stall || thread_waits(w->thread());
+    };
+    if (stall > 0 && running != nullptr && stuck >= stall && !seen.reported && now >= next_report_ && at_fault()) {
       seen.reported = true;
       next_report_ = now + report_interval;
       stalls_.add();

@@ -30,6 +30,7 @@ class monitor {
   struct watch {
     std::uint64_t switches = 0;
     nanos since = 0;  // when `switches` was first seen
+    nanos cpu = 0;    // what the thread had used then
     bool reported = false;
   };
 

@@ -75,6 +75,8 @@ class worker {
   void push_mailbox(fiber_block* f) noexcept;
   /// Takes the LIFO slot's fiber away from a worker that has not switched since `seen_switches`.
   [[nodiscard]] fiber_block* take_stuck_next(std::uint64_t seen_switches) noexcept;
+  /// Its thread, once started and until joined.
+  [[nodiscard]] pthread_t thread() const noexcept { return thread_; }
   [[nodiscard]] std::uint64_t switches() const noexcept { return switches_.get(); }
   [[nodiscard]] nanos last_poll() const noexcept { return now_.load(relaxed); }  // mm:worker-now
   /// Work that another worker could take.

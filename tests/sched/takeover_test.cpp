@@ -1,14 +1,18 @@
 // Hazard 19: a worker that computes holds nobody up but the fiber that does it.
 #include <gtest/gtest.h>
+#include <pthread.h>
+#include <sched.h>
 
 #include <atomic>
 #include <string>
+#include <thread>
 
 #include <sennit/event.hpp>
 #include <sennit/io.hpp>
 #include <sennit/scope.hpp>
 
 #include "sched/scheduler.hpp"
+#include "sched/thread_use.hpp"
 #include "support/baton.hpp"
 #include "support/descriptors.hpp"
 #include "support/runtimes.hpp"
@@ -17,6 +21,7 @@ namespace sennit::test {
 namespace {
 
 using namespace std::chrono_literals;
+using std::chrono::steady_clock;
 
 /// What the stuck fiber waits for at most: without a takeover each of these tests takes all of it, and fails.
 constexpr auto patience = 10s;
@@ -42,11 +47,11 @@ TEST(takeover_test, a_fiber_that_yielded_to_a_computing_one) {
       // Once the other worker sleeps. (If it wakes for another reason it takes us earlier, and the round shows
       // nothing.)
       spin_until([] { return detail::this_worker()->home.idle.awake() == 1; }, 1s);
-      const auto start = std::chrono::steady_clock::now();
+      const auto start = steady_clock::now();
       go.set();
       this_fiber::yield();
       back = true;
-      ASSERT_LT(std::chrono::steady_clock::now() - start, bounded);
+      ASSERT_LT(steady_clock::now() - start, bounded);
       hog.join();
     }
   });
@@ -127,12 +132,12 @@ TEST(takeover_test, fibers_from_outside_are_run_by_the_other_worker) {
   std::atomic<int> ran{0};
   fiber hog = rt.spawn([&] { EXPECT_TRUE(spin_until([&] { return done.load(); }, patience)); });
   for (int i = 0; i < 100; ++i) {
-    const auto start = std::chrono::steady_clock::now();
+    const auto start = steady_clock::now();
     rt.spawn([&] {
         this_fiber::sleep_for(100us);
         ++ran;
       }).join();
-    ASSERT_LT(std::chrono::steady_clock::now() - start, bounded);
+    ASSERT_LT(steady_clock::now() - start, bounded);
   }
   done = true;
   hog.join();
@@ -145,7 +150,10 @@ TEST(takeover_test, a_stuck_worker_is_reported_once_with_the_name_of_its_fiber) 
     std::uint64_t stalls = 0;
     {
       runtime rt({.workers = workers, .stall_threshold = 20ms});
-      rt.spawn({.name = "grinder"}, [] { spin_until([] { return false; }, 300ms); }).join();
+      rt.spawn({.name = "grinder"}, [&] {
+          EXPECT_TRUE(spin_until([&] { return rt.stats().stalls > 0; }, patience));
+          spin_until([] { return false; }, 50ms);  // for as long again it is not news
+        }).join();
       stalls = rt.stats().stalls;
     }
     const std::string text = ::testing::internal::GetCapturedStderr();
@@ -155,6 +163,51 @@ TEST(takeover_test, a_stuck_worker_is_reported_once_with_the_name_of_its_fiber) 
     EXPECT_EQ(text.find("grinder", first + 1), std::string::npos) << text;
     EXPECT_NE(text.find("sennit::blocking()"), std::string::npos) << "says what to do instead: " << text;
   }
+}
+
+TEST(takeover_test, a_blocking_call_is_reported) {
+  for (const unsigned workers : {1U, 2U}) {
+    ::testing::internal::CaptureStderr();
+    std::uint64_t stalls = 0;
+    {
+      runtime rt({.workers = workers, .stall_threshold = 20ms});
+      rt.spawn({.name = "sleeper"}, [&] {
+          const auto end = steady_clock::now() + patience;
+          while (rt.stats().stalls == 0 && steady_clock::now() < end) std::this_thread::sleep_for(1ms);
+        }).join();
+      stalls = rt.stats().stalls;
+    }
+    const std::string text = ::testing::internal::GetCapturedStderr();
+    EXPECT_EQ(stalls, 1u) << text;
+    EXPECT_NE(text.find("sleeper"), std::string::npos) << text;
+  }
+}
+
+// The fiber computes for less than the threshold, but others leave its worker next to no CPU meanwhile.
+TEST(takeover_test, a_worker_that_gets_no_cpu_is_not_reported) {
+  runtime rt({.workers = 1, .stall_threshold = 50ms});
+  std::atomic<bool> begun{false};
+  std::atomic<bool> done{false};
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(::sched_getcpu(), &one);
+  std::thread greedy([&] {
+    EXPECT_EQ(::sched_setaffinity(0, sizeof one, &one), 0);
+    while (!begun) std::this_thread::yield();
+    while (!done) detail::cpu_pause();
+  });
+  rt.run([&] {
+    EXPECT_EQ(::sched_setaffinity(0, sizeof one, &one), 0);
+    const sched_param none{};
+    EXPECT_EQ(::sched_setscheduler(0, SCHED_IDLE, &none), 0);
+    const auto wall = steady_clock::now();
+    const auto cpu = detail::thread_cpu_time(::pthread_self());
+    begun = true;
+    while (detail::thread_cpu_time(::pthread_self()) - cpu < 1'000'000 || steady_clock::now() - wall < 100ms) {}
+    done = true;
+  });
+  greedy.join();
+  EXPECT_EQ(rt.stats().stalls, 0u);
 }
 
 TEST(takeover_test, switching_and_sleeping_fibers_are_not_reported) {
