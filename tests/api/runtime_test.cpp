@@ -99,7 +99,8 @@ TEST(runtime_options_test, threads_carry_the_name) {
 TEST_P(runtime_test, counts_what_it_does) {
   runtime rt(opts());
   const runtime_stats before = rt.stats();
-  rt.run([] {
+  rt.run([&] {
+    until([&] { return rt.stats().polls > before.polls; });  // busy workers poll too
     for (int i = 0; i < 10; ++i) {
       event go;
       park_probe probe;
@@ -117,7 +118,6 @@ TEST_P(runtime_test, counts_what_it_does) {
   EXPECT_EQ(after.spawned - before.spawned, 11u);
   EXPECT_EQ(after.finished - before.finished, 11u);
   EXPECT_GE(after.parks - before.parks, 10u);
-  EXPECT_GT(after.polls, before.polls);
   EXPECT_GT(after.switches, before.switches);
 }
 
