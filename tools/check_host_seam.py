@@ -48,7 +48,7 @@ ALLOWED = [
     ("system call", "runtime/poller/waker_*.cpp", "the waker is replaced with its poller"),
     ("system call", "runtime/net/address.cpp", "getaddrinfo: the system's resolver, on a helper thread"),
     ("system call", "runtime/net/tcp_stream.cpp", "fcntl on a descriptor that the program hands over"),
-    ("system call", "runtime/io/wait_fd.cpp", "dup of a foreign descriptor, which the poller needs"),
+    ("system call", "runtime/io/foreign_fd.cpp", "dup of a foreign descriptor, which the poller needs"),
     ("system call", "runtime/sched/current.cpp", "the eventfd of a plain thread, a waker of its own"),
     ("*", "runtime/sched/thread_use.cpp", "what the kernel gives to a worker thread: for reports, never for decisions"),
     ("std::atomic", "include/sennit/stop_token.hpp", "a public header that stands in for std's"),

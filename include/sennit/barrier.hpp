@@ -4,7 +4,7 @@
 #include <type_traits>
 #include <utility>
 
-#include <sennit/detail/time.hpp>
+#include <sennit/detail/wait_bound.hpp>
 #include <sennit/detail/wait_queue.hpp>
 
 namespace sennit::inline v0 {
@@ -21,7 +21,7 @@ class barrier_core {
   /// The phase that the caller arrives at. `last` is set if the caller completes it: then it calls next_phase().
   SENNIT_API std::size_t arrive(std::ptrdiff_t n, std::ptrdiff_t drop, bool& last) noexcept;
   SENNIT_API void next_phase() noexcept;
-  SENNIT_API void wait(std::size_t phase);
+  SENNIT_API void wait(std::size_t phase, const stop_token& stop);
 
  private:
   std::ptrdiff_t expected_ SENNIT_GUARDED_BY(waiters_.lock);
@@ -37,7 +37,7 @@ struct no_completion {
 }  // namespace detail
 
 /// std::barrier: between fibers, plain threads and both. The completion function runs once per phase, on the last to
-/// arrive, before anybody goes on. A wait that an ambient stop ended leaves its arrival counted. CHECKs: more arrivals
+/// arrive, before anybody goes on. A wait that a stop ended leaves its arrival counted. CHECKs: more arrivals
 /// than expected in a phase, a token of a phase long past.
 template <class Completion = detail::no_completion>
 class barrier {
@@ -64,9 +64,10 @@ class barrier {
 
   /// Does not wait.
   [[nodiscard]] arrival_token arrive(std::ptrdiff_t n = 1) noexcept { return arrival_token(count(n, 0)); }
-  /// Parks until the phase of `token` is complete. Ambient cancellation point: throws operation_canceled.
-  void wait(arrival_token&& token) { core_.wait(token.phase_); }
-  void arrive_and_wait() { core_.wait(count(1, 0)); }
+  /// Parks until the phase of `token` is complete. Ambient cancellation point; throws std::system_error
+  /// (operation_canceled) on that stop or on that of `stop`.
+  void wait(arrival_token&& token, const stop_token& stop = {}) { core_.wait(token.phase_, stop); }
+  void arrive_and_wait(const stop_token& stop = {}) { core_.wait(count(1, 0), stop); }
   /// Arrives, and is not expected in later phases.
   void arrive_and_drop() noexcept { count(1, 1); }
 

@@ -8,7 +8,7 @@
 #include <type_traits>
 #include <utility>
 
-#include <sennit/detail/time.hpp>
+#include <sennit/detail/wait_bound.hpp>
 #include <sennit/detail/wait_queue.hpp>
 #include <sennit/error.hpp>
 
@@ -38,6 +38,8 @@ inline constexpr element_ops element_ops_of{sizeof(T), alignof(T),
                                             },
                                             [](void* at) noexcept { static_cast<T*>(at)->~T(); }};
 
+struct select_access;
+
 enum class channel_result { done, closed, would_wait, timed_out };
 
 /// The channel without its type (runtime/sync/channel_core.cpp). A message goes straight from the sender's slot to a
@@ -49,10 +51,10 @@ class channel_core {
   channel_core(const channel_core&) = delete;
   channel_core& operator=(const channel_core&) = delete;
 
-  /// Moves out of `slot` only if the result is done. Throws operation_canceled on ambient stop, if it would wait.
-  SENNIT_API channel_result send(void* slot, nanos deadline);
+  /// Moves out of `slot` only if the result is done. Throws operation_canceled on a stop, if it would wait.
+  SENNIT_API channel_result send(void* slot, wait_bound until);
   /// Constructs at `slot` only if the result is done. Throws as send().
-  SENNIT_API channel_result receive(void* slot, nanos deadline);
+  SENNIT_API channel_result receive(void* slot, wait_bound until);
   SENNIT_API channel_result try_send(void* slot);
   SENNIT_API channel_result try_receive(void* slot) noexcept;
   SENNIT_API void close();
@@ -61,6 +63,8 @@ class channel_core {
   [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
 
  private:
+  friend class channel_case;
+
   channel_result send_locked(void* slot, waiter*& wake) SENNIT_REQUIRES(senders_.lock);
   channel_result receive_locked(void* slot, waiter*& wake) noexcept SENNIT_REQUIRES(senders_.lock);
   [[nodiscard]] void* cell(std::size_t index) const noexcept SENNIT_REQUIRES(senders_.lock);
@@ -98,20 +102,17 @@ class channel {
   explicit channel(unbounded_t) : core_(detail::element_ops_of<T>, 0, true) {}
 
   /// Waits for room (or a receiver); an unbounded channel may throw std::bad_alloc. Ambient cancellation point: throws
-  /// operation_canceled. On a closed channel, also if it is closed while waiting: throws
-  /// std::system_error(broken_pipe).
-  void send(T value) {
-    slot s(std::move(value));
-    require_open(s.settle(core_.send(s.get(), detail::never)));
-  }
-  /// False if `t` came first; the message is then destroyed.
-  bool send_until(T value, std::chrono::steady_clock::time_point t) {
-    slot s(std::move(value));
-    return require_open(s.settle(core_.send(s.get(), detail::to_nanos(t)))) == detail::channel_result::done;
+  /// std::system_error: operation_canceled on that stop or on the token's; broken_pipe on a closed channel, also if it
+  /// is closed while waiting.
+  void send(T value, const stop_token& stop = {}) { send_before(std::move(value), {.stop = &stop}); }
+  /// False if the deadline came first; the message is then destroyed.
+  template <class Clock, class Duration>
+  bool send_until(T value, const std::chrono::time_point<Clock, Duration>& t, const stop_token& stop = {}) {
+    return send_before(std::move(value), {detail::deadline_at(t), &stop});
   }
   template <class Rep, class Period>
-  bool send_for(T value, std::chrono::duration<Rep, Period> d) {
-    return send_until(std::move(value), detail::deadline_after(d));
+  bool send_for(T value, const std::chrono::duration<Rep, Period>& d, const stop_token& stop = {}) {
+    return send_before(std::move(value), {detail::deadline_in(d), &stop});
   }
   /// False if it would wait; `value` is moved from only on true. Closed: throws broken_pipe.
   bool try_send(T& value) {
@@ -120,17 +121,17 @@ class channel {
   }
   bool try_send(T&& value) { return try_send(value); }
 
-  /// The next message; nullopt once the channel is closed and drained. Ambient cancellation point.
-  std::optional<T> receive() {
-    return take([&](void* at) { return core_.receive(at, detail::never); });
-  }
-  /// nullopt also if `t` came first: closed() tells.
-  std::optional<T> receive_until(std::chrono::steady_clock::time_point t) {
-    return take([&](void* at) { return core_.receive(at, detail::to_nanos(t)); });
+  /// The next message; nullopt once the channel is closed and drained. Ambient cancellation point; throws
+  /// std::system_error(operation_canceled) on that stop or on the token's.
+  std::optional<T> receive(const stop_token& stop = {}) { return receive_before({.stop = &stop}); }
+  /// nullopt also if the deadline came first: closed() tells.
+  template <class Clock, class Duration>
+  std::optional<T> receive_until(const std::chrono::time_point<Clock, Duration>& t, const stop_token& stop = {}) {
+    return receive_before({detail::deadline_at(t), &stop});
   }
   template <class Rep, class Period>
-  std::optional<T> receive_for(std::chrono::duration<Rep, Period> d) {
-    return receive_until(detail::deadline_after(d));
+  std::optional<T> receive_for(const std::chrono::duration<Rep, Period>& d, const stop_token& stop = {}) {
+    return receive_before({detail::deadline_in(d), &stop});
   }
   std::optional<T> try_receive() {
     return take([&](void* at) { return core_.try_receive(at); });
@@ -167,6 +168,8 @@ class channel {
   [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
 
  private:
+  friend struct detail::select_access;
+
   /// Raw room for one T, which the core moves out of. What it did not take is destroyed, or goes back to `refund`.
   class slot {
    public:
@@ -194,6 +197,13 @@ class channel {
     bool full_ = true;
   };
 
+  bool send_before(T&& value, detail::wait_bound until) {
+    slot s(std::move(value));
+    return require_open(s.settle(core_.send(s.get(), until))) == detail::channel_result::done;
+  }
+  std::optional<T> receive_before(detail::wait_bound until) {
+    return take([&](void* at) { return core_.receive(at, until); });
+  }
   template <class Operation>
   std::optional<T> take(Operation&& operation) {
     alignas(T) std::byte raw[sizeof(T)];

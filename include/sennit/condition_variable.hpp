@@ -3,7 +3,7 @@
 #include <condition_variable>
 #include <mutex>
 
-#include <sennit/detail/time.hpp>
+#include <sennit/detail/wait_bound.hpp>
 #include <sennit/mutex.hpp>
 
 namespace sennit::inline v0 {
@@ -23,34 +23,56 @@ class condition_variable {
   SENNIT_API void notify_all() noexcept;
 
   /// Releases the lock, parks until notified, locks again. CHECK: the lock is held.
-  void wait(std::unique_lock<mutex>& lock) { wait_nanos(lock, detail::never); }
+  void wait(std::unique_lock<mutex>& lock) { wait_before(lock, {}); }
   template <class Predicate>
   void wait(std::unique_lock<mutex>& lock, Predicate ready) {
     while (!ready()) wait(lock);
   }
 
-  /// The same, bounded by `t` (the predicate form returns what the predicate says then).
-  std::cv_status wait_until(std::unique_lock<mutex>& lock, std::chrono::steady_clock::time_point t) {
-    return wait_nanos(lock, detail::to_nanos(t)) ? std::cv_status::no_timeout : std::cv_status::timeout;
+  /// The same, bounded by a deadline (the predicate forms return what the predicate says then).
+  template <class Clock, class Duration>
+  std::cv_status wait_until(std::unique_lock<mutex>& lock, const std::chrono::time_point<Clock, Duration>& t) {
+    return wait_before(lock, {detail::deadline_at(t)}) ? std::cv_status::no_timeout : std::cv_status::timeout;
   }
-  template <class Predicate>
-  bool wait_until(std::unique_lock<mutex>& lock, std::chrono::steady_clock::time_point t, Predicate ready) {
-    while (!ready()) {
-      if (wait_until(lock, t) == std::cv_status::timeout) return ready();
-    }
-    return true;
+  template <class Clock, class Duration, class Predicate>
+  bool wait_until(std::unique_lock<mutex>& lock, const std::chrono::time_point<Clock, Duration>& t, Predicate ready) {
+    return wait_ready(lock, {detail::deadline_at(t)}, ready);
   }
   template <class Rep, class Period>
-  std::cv_status wait_for(std::unique_lock<mutex>& lock, std::chrono::duration<Rep, Period> d) {
-    return wait_until(lock, detail::deadline_after(d));
+  std::cv_status wait_for(std::unique_lock<mutex>& lock, const std::chrono::duration<Rep, Period>& d) {
+    return wait_before(lock, {detail::deadline_in(d)}) ? std::cv_status::no_timeout : std::cv_status::timeout;
   }
   template <class Rep, class Period, class Predicate>
-  bool wait_for(std::unique_lock<mutex>& lock, std::chrono::duration<Rep, Period> d, Predicate ready) {
-    return wait_until(lock, detail::deadline_after(d), std::move(ready));
+  bool wait_for(std::unique_lock<mutex>& lock, const std::chrono::duration<Rep, Period>& d, Predicate ready) {
+    return wait_ready(lock, {detail::deadline_in(d)}, ready);
+  }
+
+  /// The same, ended by the token's stop too: what the predicate says then, without an exception.
+  template <class Predicate>
+  bool wait(std::unique_lock<mutex>& lock, const stop_token& stop, Predicate ready) {
+    return wait_ready(lock, {.stop = &stop}, ready);
+  }
+  template <class Clock, class Duration, class Predicate>
+  bool wait_until(std::unique_lock<mutex>& lock, const stop_token& stop,
+                  const std::chrono::time_point<Clock, Duration>& t, Predicate ready) {
+    return wait_ready(lock, {detail::deadline_at(t), &stop}, ready);
+  }
+  template <class Rep, class Period, class Predicate>
+  bool wait_for(std::unique_lock<mutex>& lock, const stop_token& stop, const std::chrono::duration<Rep, Period>& d,
+                Predicate ready) {
+    return wait_ready(lock, {detail::deadline_in(d), &stop}, ready);
   }
 
  private:
-  SENNIT_API bool wait_nanos(std::unique_lock<mutex>& lock, detail::nanos deadline);
+  template <class Predicate>
+  bool wait_ready(std::unique_lock<mutex>& lock, detail::wait_bound until, Predicate& ready) {
+    while (!ready()) {
+      if (!wait_before(lock, until)) return ready();
+    }
+    return true;
+  }
+  /// False if the deadline or the token's stop came first.
+  SENNIT_API bool wait_before(std::unique_lock<mutex>& lock, detail::wait_bound until);
 
   detail::wait_queue waiters_;
 };

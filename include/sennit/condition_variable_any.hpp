@@ -4,7 +4,7 @@
 #include <utility>
 
 #include <sennit/detail/spin_lock.hpp>
-#include <sennit/detail/time.hpp>
+#include <sennit/detail/wait_bound.hpp>
 #include <sennit/event.hpp>
 
 namespace sennit::inline v0 {
@@ -25,36 +25,63 @@ class condition_variable_any {
   /// Releases the lock, parks until notified, locks again.
   template <class Lock>
   void wait(Lock& lock) {
-    wait_until(lock, std::chrono::steady_clock::time_point::max());
+    wait_before(lock, {});
   }
   template <class Lock, class Predicate>
   void wait(Lock& lock, Predicate ready) {
     while (!ready()) wait(lock);
   }
 
-  /// The same, bounded by `t` (the predicate form returns what the predicate says then).
-  template <class Lock>
-  std::cv_status wait_until(Lock& lock, std::chrono::steady_clock::time_point t) {
-    guest me(*this);
-    return me.wait(lock, t) ? std::cv_status::no_timeout : std::cv_status::timeout;
+  /// The same, bounded by a deadline (the predicate forms return what the predicate says then).
+  template <class Lock, class Clock, class Duration>
+  std::cv_status wait_until(Lock& lock, const std::chrono::time_point<Clock, Duration>& t) {
+    return wait_before(lock, {detail::deadline_at(t)}) ? std::cv_status::no_timeout : std::cv_status::timeout;
   }
-  template <class Lock, class Predicate>
-  bool wait_until(Lock& lock, std::chrono::steady_clock::time_point t, Predicate ready) {
-    while (!ready()) {
-      if (wait_until(lock, t) == std::cv_status::timeout) return ready();
-    }
-    return true;
+  template <class Lock, class Clock, class Duration, class Predicate>
+  bool wait_until(Lock& lock, const std::chrono::time_point<Clock, Duration>& t, Predicate ready) {
+    return wait_ready(lock, {detail::deadline_at(t)}, ready);
   }
   template <class Lock, class Rep, class Period>
-  std::cv_status wait_for(Lock& lock, std::chrono::duration<Rep, Period> d) {
-    return wait_until(lock, detail::deadline_after(d));
+  std::cv_status wait_for(Lock& lock, const std::chrono::duration<Rep, Period>& d) {
+    return wait_before(lock, {detail::deadline_in(d)}) ? std::cv_status::no_timeout : std::cv_status::timeout;
   }
   template <class Lock, class Rep, class Period, class Predicate>
-  bool wait_for(Lock& lock, std::chrono::duration<Rep, Period> d, Predicate ready) {
-    return wait_until(lock, detail::deadline_after(d), std::move(ready));
+  bool wait_for(Lock& lock, const std::chrono::duration<Rep, Period>& d, Predicate ready) {
+    return wait_ready(lock, {detail::deadline_in(d)}, ready);
+  }
+
+  /// The same, ended by the token's stop too: what the predicate says then, without an exception.
+  template <class Lock, class Predicate>
+  bool wait(Lock& lock, const stop_token& stop, Predicate ready) {
+    return wait_ready(lock, {.stop = &stop}, ready);
+  }
+  template <class Lock, class Clock, class Duration, class Predicate>
+  bool wait_until(Lock& lock, const stop_token& stop, const std::chrono::time_point<Clock, Duration>& t,
+                  Predicate ready) {
+    return wait_ready(lock, {detail::deadline_at(t), &stop}, ready);
+  }
+  template <class Lock, class Rep, class Period, class Predicate>
+  bool wait_for(Lock& lock, const stop_token& stop, const std::chrono::duration<Rep, Period>& d, Predicate ready) {
+    return wait_ready(lock, {detail::deadline_in(d), &stop}, ready);
   }
 
  private:
+  template <class Lock, class Predicate>
+  bool wait_ready(Lock& lock, detail::wait_bound until, Predicate& ready) {
+    while (!ready()) {
+      if (!wait_before(lock, until)) return ready();
+    }
+    return true;
+  }
+  /// False if the deadline or the token's stop came first.
+  template <class Lock>
+  bool wait_before(Lock& lock, detail::wait_bound until) {
+    guest me(*this);
+    lock.unlock();
+    const relocking again(lock);
+    return me.await(until);
+  }
+
   /// A wait: listed from its beginning, so that a notify after the lock was released is for it, until a notify takes it
   /// from the list or it ends. The caller's lock may be anything, so it is not unlocked under a lock of ours.
   class guest {
@@ -64,35 +91,26 @@ class condition_variable_any {
     guest(const guest&) = delete;
     guest& operator=(const guest&) = delete;
 
-    /// False if `t` came first. The lock is held again, also if it throws.
-    template <class Lock>
-    bool wait(Lock& lock, std::chrono::steady_clock::time_point t) {
-      lock.unlock();
-      const relocking again(lock);
-      try {
-        return notified_.wait_until(t) || leave();
-      } catch (...) {
-        if (leave()) return true;  // a notify that was for us must not be lost; the stop is met at the next wait
-        throw;
-      }
-    }
+    /// False if the deadline or the token's stop came first.
+    SENNIT_API bool await(detail::wait_bound until);
 
    private:
     friend condition_variable_any;
-    template <class Lock>
-    struct relocking {
-      Lock& lock;
-      explicit relocking(Lock& l) noexcept : lock(l) {}
-      ~relocking() { lock.lock(); }  // as in std, a lock that throws here ends the program
-    };
     /// Takes this from the list; true if a notify was first.
-    SENNIT_API bool leave() noexcept;
+    bool leave() noexcept;
 
     condition_variable_any& of_;
     event notified_;
     guest* next_ = nullptr;
     guest* prev_ = nullptr;
     bool listed_ = true;
+  };
+
+  template <class Lock>
+  struct relocking {
+    Lock& lock;
+    explicit relocking(Lock& l) noexcept : lock(l) {}
+    ~relocking() { lock.lock(); }  // as in std, a lock that throws here ends the program
   };
 
   void unlist(guest& g) noexcept SENNIT_REQUIRES(lock_);

@@ -16,8 +16,7 @@
 
 #include <sennit/detail/config.hpp>
 #include <sennit/detail/task.hpp>
-#include <sennit/detail/time.hpp>
-#include <sennit/stop_token.hpp>
+#include <sennit/detail/wait_bound.hpp>
 
 namespace sennit::inline v0 {
 
@@ -38,6 +37,7 @@ namespace detail {
 class fiber_block;
 class scheduler;
 class scope_core;
+struct select_access;
 
 /// Everything a spawn needs but the callable.
 struct spawn_options {
@@ -50,10 +50,11 @@ struct spawn_options {
 
 SENNIT_API fiber_block* spawn(task&& work, spawn_options options);
 SENNIT_API void drop_handle(fiber_block* block) noexcept;
-SENNIT_API void join(fiber_block* block);
+SENNIT_API bool join(fiber_block* block, wait_bound until);
 SENNIT_API void join_uninterrupted(fiber_block* block);
 SENNIT_API void take_result(fiber_block* block);
 SENNIT_API void join_and_check(fiber_block* block) noexcept;
+SENNIT_API void sleep(wait_bound until);
 SENNIT_API stop_source stop_source_of(fiber_block* block);
 SENNIT_API std::uint64_t id_of(const fiber_block* block) noexcept;
 
@@ -144,11 +145,17 @@ class [[nodiscard]] fiber {
   [[nodiscard]] bool joinable() const noexcept { return block_ != nullptr; }
 
   /// Waits until the fiber has ended, then rethrows the exception that ended it, if any. Ambient cancellation point.
-  /// Throws std::system_error: invalid_argument if not joinable (a second join), resource_deadlock_would_occur when a
-  /// fiber joins itself, operation_canceled (then the fiber stays joinable).
-  void join() {
-    detail::join(block_);
-    detail::take_result(std::exchange(block_, nullptr));
+  /// Throws std::system_error: operation_canceled on that stop or on the token's, when the fiber stays joinable;
+  /// invalid_argument if not joinable; resource_deadlock_would_occur for a fiber that joins itself.
+  void join(const stop_token& stop = {}) { join_before({.stop = &stop}); }
+  /// The same, bounded: false, and still joinable, if the deadline came first.
+  template <class Clock, class Duration>
+  bool try_join_until(const std::chrono::time_point<Clock, Duration>& t, const stop_token& stop = {}) {
+    return join_before({detail::deadline_at(t), &stop});
+  }
+  template <class Rep, class Period>
+  bool try_join_for(const std::chrono::duration<Rep, Period>& d, const stop_token& stop = {}) {
+    return join_before({detail::deadline_in(d), &stop});
   }
 
   /// Lets the fiber run on its own; an exception that leaves it then terminates, with its name. invalid_argument if not
@@ -170,7 +177,13 @@ class [[nodiscard]] fiber {
 
  private:
   friend class runtime;
+  friend struct detail::select_access;
   explicit fiber(detail::fiber_block* block) noexcept : block_(block) {}
+  bool join_before(detail::wait_bound until) {
+    if (!detail::join(block_, until)) return false;
+    detail::take_result(std::exchange(block_, nullptr));
+    return true;
+  }
 
   detail::fiber_block* block_ = nullptr;
 };
@@ -212,13 +225,16 @@ namespace this_fiber {
 SENNIT_API void yield() noexcept;
 /// Yields if the fiber's slice is used up (61 calls), and is an ambient cancellation point: throws operation_canceled.
 SENNIT_API void maybe_yield();
-/// Parks until `t`. Ambient cancellation point: throws std::system_error(operation_canceled), or deadline_passed when
-/// an enclosing scope's deadline comes first.
-SENNIT_API void sleep_until(std::chrono::steady_clock::time_point t);
+/// Parks until `t`. Ambient cancellation point. Throws std::system_error: operation_canceled on that stop or on the
+/// token's; deadline_passed when an enclosing scope's deadline comes first. A time that has come yields.
+template <class Clock, class Duration>
+void sleep_until(const std::chrono::time_point<Clock, Duration>& t, const stop_token& stop = {}) {
+  detail::sleep({detail::deadline_at(t), &stop});
+}
 /// The same for a duration; nanosecond arithmetic, no overflow; zero or less yields.
 template <class Rep, class Period>
-void sleep_for(std::chrono::duration<Rep, Period> d) {
-  sleep_until(detail::deadline_after(d));
+void sleep_for(const std::chrono::duration<Rep, Period>& d, const stop_token& stop = {}) {
+  detail::sleep({detail::deadline_in(d), &stop});
 }
 /// Id of the calling fiber; id() on a plain thread.
 [[nodiscard]] SENNIT_API fiber::id get_id() noexcept;

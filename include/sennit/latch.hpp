@@ -5,6 +5,7 @@
 
 #include <sennit/detail/countdown.hpp>
 #include <sennit/detail/time.hpp>
+#include <sennit/detail/wait_bound.hpp>
 
 namespace sennit::inline v0 {
 
@@ -23,17 +24,21 @@ class latch {
   SENNIT_API void count_down(std::ptrdiff_t n = 1) noexcept;
   /// Whether the count is zero.
   [[nodiscard]] bool try_wait() const noexcept { return count_.count() == 0; }
-  /// Parks until the count is zero. Ambient cancellation point: throws std::system_error(operation_canceled).
-  void wait() { wait_nanos(detail::never); }
-  void arrive_and_wait(std::ptrdiff_t n = 1) {
-    count_down(n);
-    wait();
+  /// Parks until the count is zero. Ambient cancellation point; throws std::system_error(operation_canceled) on that
+  /// stop or on the token's.
+  void wait(const stop_token& stop = {}) { wait_before({.stop = &stop}); }
+  /// False if the deadline came first.
+  template <class Clock, class Duration>
+  bool wait_until(const std::chrono::time_point<Clock, Duration>& t, const stop_token& stop = {}) {
+    return wait_before({detail::deadline_at(t), &stop});
   }
-  /// False if `t` came first.
-  bool wait_until(std::chrono::steady_clock::time_point t) { return wait_nanos(detail::to_nanos(t)); }
   template <class Rep, class Period>
-  bool wait_for(std::chrono::duration<Rep, Period> d) {
-    return wait_until(detail::deadline_after(d));
+  bool wait_for(const std::chrono::duration<Rep, Period>& d, const stop_token& stop = {}) {
+    return wait_before({detail::deadline_in(d), &stop});
+  }
+  void arrive_and_wait(std::ptrdiff_t n = 1, const stop_token& stop = {}) {
+    count_down(n);
+    wait(stop);
   }
 
  private:
@@ -42,7 +47,7 @@ class latch {
     return static_cast<std::size_t>(expected);
   }
   [[noreturn]] SENNIT_API static void refuse() noexcept;
-  SENNIT_API bool wait_nanos(detail::nanos deadline);
+  SENNIT_API bool wait_before(detail::wait_bound until);
 
   detail::countdown count_;
 };

@@ -1,5 +1,5 @@
 #pragma once
-#include <sennit/detail/time.hpp>
+#include <sennit/detail/wait_bound.hpp>
 #include <sennit/detail/wait_queue.hpp>
 
 namespace sennit::inline v0 {
@@ -22,11 +22,11 @@ class SENNIT_CAPABILITY("mutex") mutex {
   friend class timed_mutex;
   friend class recursive_timed_mutex;
 
-  /// False if the deadline came first.
-  [[nodiscard]] SENNIT_API bool lock_before(detail::nanos deadline) noexcept SENNIT_TRY_ACQUIRE(true);
+  /// False if the deadline or the stop came first.
+  [[nodiscard]] SENNIT_API bool lock_before(detail::wait_bound until) noexcept SENNIT_TRY_ACQUIRE(true);
   /// Whether the calling fiber or thread holds it.
   [[nodiscard]] SENNIT_API bool is_mine() const noexcept;
-  bool lock_slow(detail::waiter& self, detail::nanos deadline) noexcept;
+  bool lock_slow(detail::waiter& self, detail::wait_bound until) noexcept;
   void unlock_slow() noexcept;
 
   detail::atomic<std::uint32_t> word_{0};

@@ -3,11 +3,13 @@
 #include <cstddef>
 #include <limits>
 
-#include <sennit/detail/time.hpp>
+#include <sennit/detail/wait_bound.hpp>
 #include <sennit/detail/wait_queue.hpp>
 
 namespace sennit::inline v0 {
 namespace detail {
+
+struct select_access;
 
 /// A semaphore without its limit as a type. First come, first served: a permit goes to who has waited longest, and
 /// try_acquire() does not overtake.
@@ -19,10 +21,12 @@ class semaphore_core {
 
   SENNIT_API void release(std::ptrdiff_t n, std::ptrdiff_t max) noexcept;
   [[nodiscard]] SENNIT_API bool try_acquire() noexcept;
-  SENNIT_API bool acquire(nanos deadline);  // false if the deadline came first
+  SENNIT_API bool acquire(wait_bound until);  // false if the deadline came first
   [[noreturn]] SENNIT_API static void refuse() noexcept;
 
  private:
+  friend class acquire_case;
+
   std::ptrdiff_t permits_ SENNIT_GUARDED_BY(waiters_.lock);  // 0 while somebody waits
   wait_queue waiters_;
 };
@@ -45,17 +49,23 @@ class counting_semaphore {
 
   /// `n` more permits; wakes those who wait for them.
   void release(std::ptrdiff_t n = 1) noexcept { core_.release(n, LeastMax); }
-  /// Parks until there is a permit. Ambient cancellation point: throws std::system_error(operation_canceled).
-  void acquire() { core_.acquire(detail::never); }
+  /// Parks until there is a permit. Ambient cancellation point; throws std::system_error(operation_canceled) on that
+  /// stop or on the token's.
+  void acquire(const stop_token& stop = {}) { core_.acquire({.stop = &stop}); }
   [[nodiscard]] bool try_acquire() noexcept { return core_.try_acquire(); }
-  /// False if `t` came first.
-  bool try_acquire_until(std::chrono::steady_clock::time_point t) { return core_.acquire(detail::to_nanos(t)); }
+  /// False if the deadline came first.
+  template <class Clock, class Duration>
+  bool try_acquire_until(const std::chrono::time_point<Clock, Duration>& t, const stop_token& stop = {}) {
+    return core_.acquire({detail::deadline_at(t), &stop});
+  }
   template <class Rep, class Period>
-  bool try_acquire_for(std::chrono::duration<Rep, Period> d) {
-    return try_acquire_until(detail::deadline_after(d));
+  bool try_acquire_for(const std::chrono::duration<Rep, Period>& d, const stop_token& stop = {}) {
+    return core_.acquire({detail::deadline_in(d), &stop});
   }
 
  private:
+  friend struct detail::select_access;
+
   static constexpr std::ptrdiff_t checked(std::ptrdiff_t desired) noexcept {
     if (desired < 0 || desired > LeastMax) detail::semaphore_core::refuse();
     return desired;

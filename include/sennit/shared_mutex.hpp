@@ -2,7 +2,7 @@
 #include <chrono>
 #include <cstddef>
 
-#include <sennit/detail/time.hpp>
+#include <sennit/detail/wait_bound.hpp>
 #include <sennit/detail/wait_queue.hpp>
 
 namespace sennit::inline v0 {
@@ -19,35 +19,42 @@ class SENNIT_CAPABILITY("shared_mutex") shared_timed_mutex {
   shared_timed_mutex(const shared_timed_mutex&) = delete;
   shared_timed_mutex& operator=(const shared_timed_mutex&) = delete;
 
-  void lock() noexcept SENNIT_ACQUIRE() SENNIT_NO_ANALYSIS { lock_before(detail::never); }
+  void lock() noexcept SENNIT_ACQUIRE() SENNIT_NO_ANALYSIS { lock_before({}); }
   [[nodiscard]] SENNIT_API bool try_lock() noexcept SENNIT_TRY_ACQUIRE(true);
   SENNIT_API void unlock() noexcept SENNIT_RELEASE();
-  /// False if `t` came first; a deadline in the past tries once.
-  [[nodiscard]] bool try_lock_until(std::chrono::steady_clock::time_point t) noexcept SENNIT_TRY_ACQUIRE(true) {
-    return lock_before(detail::to_nanos(t));
+  /// False if the deadline came first, or the stop of the token (no other stop ends the wait); a deadline in the past
+  /// tries once.
+  template <class Clock, class Duration>
+  [[nodiscard]] bool try_lock_until(const std::chrono::time_point<Clock, Duration>& t,
+                                    const stop_token& stop = {}) noexcept SENNIT_TRY_ACQUIRE(true) {
+    return lock_before({detail::deadline_at(t), &stop});
   }
   template <class Rep, class Period>
-  [[nodiscard]] bool try_lock_for(std::chrono::duration<Rep, Period> d) noexcept SENNIT_TRY_ACQUIRE(true) {
-    return try_lock_until(detail::deadline_after(d));
+  [[nodiscard]] bool try_lock_for(const std::chrono::duration<Rep, Period>& d, const stop_token& stop = {}) noexcept
+      SENNIT_TRY_ACQUIRE(true) {
+    return lock_before({detail::deadline_in(d), &stop});
   }
 
-  void lock_shared() noexcept SENNIT_ACQUIRE_SHARED() SENNIT_NO_ANALYSIS { lock_shared_before(detail::never); }
+  void lock_shared() noexcept SENNIT_ACQUIRE_SHARED() SENNIT_NO_ANALYSIS { lock_shared_before({}); }
   [[nodiscard]] SENNIT_API bool try_lock_shared() noexcept SENNIT_TRY_ACQUIRE_SHARED(true);
   SENNIT_API void unlock_shared() noexcept SENNIT_RELEASE_SHARED();
-  [[nodiscard]] bool try_lock_shared_until(std::chrono::steady_clock::time_point t) noexcept
-      SENNIT_TRY_ACQUIRE_SHARED(true) {
-    return lock_shared_before(detail::to_nanos(t));
+  /// False if the deadline came first, or the stop of the token (no other stop ends the wait); a deadline in the past
+  /// tries once.
+  template <class Clock, class Duration>
+  [[nodiscard]] bool try_lock_shared_until(const std::chrono::time_point<Clock, Duration>& t,
+                                           const stop_token& stop = {}) noexcept SENNIT_TRY_ACQUIRE_SHARED(true) {
+    return lock_shared_before({detail::deadline_at(t), &stop});
   }
   template <class Rep, class Period>
-  [[nodiscard]] bool try_lock_shared_for(std::chrono::duration<Rep, Period> d) noexcept
-      SENNIT_TRY_ACQUIRE_SHARED(true) {
-    return try_lock_shared_until(detail::deadline_after(d));
+  [[nodiscard]] bool try_lock_shared_for(const std::chrono::duration<Rep, Period>& d,
+                                         const stop_token& stop = {}) noexcept SENNIT_TRY_ACQUIRE_SHARED(true) {
+    return lock_shared_before({detail::deadline_in(d), &stop});
   }
 
  private:
-  SENNIT_API bool lock_before(detail::nanos deadline) noexcept SENNIT_TRY_ACQUIRE(true);
-  SENNIT_API bool lock_shared_before(detail::nanos deadline) noexcept SENNIT_TRY_ACQUIRE_SHARED(true);
-  bool wait_turn(detail::waiter& self, bool exclusive, detail::nanos deadline) noexcept
+  SENNIT_API bool lock_before(detail::wait_bound until) noexcept SENNIT_TRY_ACQUIRE(true);
+  SENNIT_API bool lock_shared_before(detail::wait_bound until) noexcept SENNIT_TRY_ACQUIRE_SHARED(true);
+  bool wait_turn(detail::waiter& self, bool exclusive, detail::wait_bound until) noexcept
       SENNIT_RELEASE(waiters_.lock) SENNIT_NO_ANALYSIS;
   template <class Chain>
   void let_in(Chain& chain) noexcept SENNIT_REQUIRES(waiters_.lock);

@@ -5,13 +5,14 @@
 #include <span>
 #include <utility>
 
-#include <sennit/detail/time.hpp>
+#include <sennit/detail/wait_bound.hpp>
 #include <sennit/endpoint.hpp>
 
 namespace sennit::inline v0 {
 
 namespace detail {
 class io_slot;
+struct select_access;
 /// Owns a descriptor: what every stream and listener holds. One pointer; null when closed for good.
 class SENNIT_API io_handle {
  public:
@@ -31,7 +32,7 @@ class SENNIT_API io_handle {
   void set_deadline(nanos deadline) noexcept;
   template <class Rep, class Period>
   void expires_after(std::chrono::duration<Rep, Period> d) noexcept {
-    set_deadline(to_nanos(deadline_after(d)));
+    set_deadline(deadline_in(d));
   }
   [[nodiscard]] io_slot* slot() const noexcept { return slot_; }
 
@@ -42,31 +43,37 @@ class SENNIT_API io_handle {
 
 /// A connected TCP socket. Movable handle. One fiber may read while another writes; several readers (writers) queue.
 /// close() may come from any fiber or thread: who waits gets bad_file_descriptor. All operations are ambient
-/// cancellation points (operation_canceled). Errors of the peer: connection_reset, broken_pipe and so on.
+/// cancellation points; that stop and the token's end them with operation_canceled. Errors of the peer:
+/// connection_reset, broken_pipe and so on.
 class tcp_stream {
  public:
   tcp_stream() noexcept = default;
 
   /// Connects. Names are resolved by the system's resolver on a helper thread. Throws std::system_error with the
   /// endpoint in its message.
-  SENNIT_API static tcp_stream connect(const endpoint& to);
-  SENNIT_API static tcp_stream connect(const endpoint& to, std::error_code& ec);
+  SENNIT_API static tcp_stream connect(const endpoint& to, const stop_token& stop = {});
+  static tcp_stream connect(const endpoint& to, std::error_code& ec, const stop_token& stop = {}) {
+    return connect_before(to, {.stop = &stop}, ec);
+  }
   /// The same, bounded: deadline_passed if `deadline` comes first.
-  SENNIT_API static tcp_stream connect(const endpoint& to, std::chrono::steady_clock::time_point deadline,
-                                       std::error_code& ec);
+  template <class Clock, class Duration>
+  static tcp_stream connect(const endpoint& to, const std::chrono::time_point<Clock, Duration>& deadline,
+                            std::error_code& ec, const stop_token& stop = {}) {
+    return connect_before(to, {detail::deadline_at(deadline), &stop}, ec);
+  }
 
   /// Reads what is there, at least one byte; 0 at the end of the stream (or for an empty buffer).
-  SENNIT_API std::size_t read_some(std::span<std::byte> into);
-  SENNIT_API std::size_t read_some(std::span<std::byte> into, std::error_code& ec);
+  SENNIT_API std::size_t read_some(std::span<std::byte> into, const stop_token& stop = {});
+  SENNIT_API std::size_t read_some(std::span<std::byte> into, std::error_code& ec, const stop_token& stop = {});
   /// Reads until `into` is full; error::end_of_stream if the stream ends before (the count says how much came).
-  SENNIT_API std::size_t read_exact(std::span<std::byte> into);
-  SENNIT_API std::size_t read_exact(std::span<std::byte> into, std::error_code& ec);
+  SENNIT_API std::size_t read_exact(std::span<std::byte> into, const stop_token& stop = {});
+  SENNIT_API std::size_t read_exact(std::span<std::byte> into, std::error_code& ec, const stop_token& stop = {});
   /// Writes at least one byte, unless `from` is empty.
-  SENNIT_API std::size_t write_some(std::span<const std::byte> from);
-  SENNIT_API std::size_t write_some(std::span<const std::byte> from, std::error_code& ec);
+  SENNIT_API std::size_t write_some(std::span<const std::byte> from, const stop_token& stop = {});
+  SENNIT_API std::size_t write_some(std::span<const std::byte> from, std::error_code& ec, const stop_token& stop = {});
   /// Writes everything; on an error the count says how much went out.
-  SENNIT_API std::size_t write_all(std::span<const std::byte> from);
-  SENNIT_API std::size_t write_all(std::span<const std::byte> from, std::error_code& ec);
+  SENNIT_API std::size_t write_all(std::span<const std::byte> from, const stop_token& stop = {});
+  SENNIT_API std::size_t write_all(std::span<const std::byte> from, std::error_code& ec, const stop_token& stop = {});
 
   /// From now on, each wait of this stream fails with deadline_passed at that time. Absolute once set.
   template <class Rep, class Period>
@@ -97,6 +104,8 @@ class tcp_stream {
 
  private:
   friend class tcp_listener;
+  friend struct detail::select_access;
+  SENNIT_API static tcp_stream connect_before(const endpoint& to, detail::wait_bound until, std::error_code& ec);
   explicit tcp_stream(detail::io_handle handle) noexcept : handle_(std::move(handle)) {}
   detail::io_handle handle_;
 };
@@ -119,8 +128,8 @@ class tcp_listener {
 
   /// The next connection (TCP_NODELAY set). Out of descriptors (EMFILE, ENFILE, ENOBUFS, ENOMEM): logs once, backs off,
   /// goes on; the connection stays in the backlog. Connections that died in the backlog are skipped.
-  SENNIT_API tcp_stream accept();
-  SENNIT_API tcp_stream accept(std::error_code& ec);
+  SENNIT_API tcp_stream accept(const stop_token& stop = {});
+  SENNIT_API tcp_stream accept(std::error_code& ec, const stop_token& stop = {});
 
   template <class Rep, class Period>
   void expires_after(std::chrono::duration<Rep, Period> d) noexcept {
@@ -136,6 +145,7 @@ class tcp_listener {
   int release() noexcept { return handle_.release(); }
 
  private:
+  friend struct detail::select_access;
   explicit tcp_listener(detail::io_handle handle) noexcept : handle_(std::move(handle)) {}
   detail::io_handle handle_;
 };

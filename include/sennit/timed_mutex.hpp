@@ -1,7 +1,7 @@
 #pragma once
 #include <chrono>
 
-#include <sennit/detail/time.hpp>
+#include <sennit/detail/wait_bound.hpp>
 #include <sennit/mutex.hpp>
 
 namespace sennit::inline v0 {
@@ -17,14 +17,17 @@ class SENNIT_CAPABILITY("mutex") timed_mutex {
   void lock() noexcept SENNIT_ACQUIRE() SENNIT_NO_ANALYSIS { mutex_.lock(); }
   [[nodiscard]] bool try_lock() noexcept SENNIT_TRY_ACQUIRE(true) SENNIT_NO_ANALYSIS { return mutex_.try_lock(); }
   void unlock() noexcept SENNIT_RELEASE() SENNIT_NO_ANALYSIS { mutex_.unlock(); }
-  /// False if `t` came first; a deadline in the past tries once. Never interrupted by a stop.
-  [[nodiscard]] bool try_lock_until(std::chrono::steady_clock::time_point t) noexcept
-      SENNIT_TRY_ACQUIRE(true) SENNIT_NO_ANALYSIS {
-    return mutex_.lock_before(detail::to_nanos(t));
+  /// False if the deadline came first, or the stop of the token (no other stop ends the wait); a deadline in the past
+  /// tries once.
+  template <class Clock, class Duration>
+  [[nodiscard]] bool try_lock_until(const std::chrono::time_point<Clock, Duration>& t,
+                                    const stop_token& stop = {}) noexcept SENNIT_TRY_ACQUIRE(true) SENNIT_NO_ANALYSIS {
+    return mutex_.lock_before({detail::deadline_at(t), &stop});
   }
   template <class Rep, class Period>
-  [[nodiscard]] bool try_lock_for(std::chrono::duration<Rep, Period> d) noexcept SENNIT_TRY_ACQUIRE(true) {
-    return try_lock_until(detail::deadline_after(d));
+  [[nodiscard]] bool try_lock_for(const std::chrono::duration<Rep, Period>& d, const stop_token& stop = {}) noexcept
+      SENNIT_TRY_ACQUIRE(true) SENNIT_NO_ANALYSIS {
+    return mutex_.lock_before({detail::deadline_in(d), &stop});
   }
 
  private:

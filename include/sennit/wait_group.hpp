@@ -4,6 +4,7 @@
 
 #include <sennit/detail/countdown.hpp>
 #include <sennit/detail/time.hpp>
+#include <sennit/detail/wait_bound.hpp>
 
 namespace sennit::inline v0 {
 
@@ -22,17 +23,21 @@ class wait_group {
   /// Pieces in flight now: a hint.
   [[nodiscard]] SENNIT_API std::size_t count() const noexcept;
 
-  /// Parks until the count is zero. Ambient cancellation point: throws std::system_error(operation_canceled).
-  void wait() { wait_nanos(detail::never); }
-  /// False if `t` came first.
-  bool wait_until(std::chrono::steady_clock::time_point t) { return wait_nanos(detail::to_nanos(t)); }
+  /// Parks until the count is zero. Ambient cancellation point; throws std::system_error(operation_canceled) on that
+  /// stop or on the token's.
+  void wait(const stop_token& stop = {}) { wait_before({.stop = &stop}); }
+  /// False if the deadline came first.
+  template <class Clock, class Duration>
+  bool wait_until(const std::chrono::time_point<Clock, Duration>& t, const stop_token& stop = {}) {
+    return wait_before({detail::deadline_at(t), &stop});
+  }
   template <class Rep, class Period>
-  bool wait_for(std::chrono::duration<Rep, Period> d) {
-    return wait_until(detail::deadline_after(d));
+  bool wait_for(const std::chrono::duration<Rep, Period>& d, const stop_token& stop = {}) {
+    return wait_before({detail::deadline_in(d), &stop});
   }
 
  private:
-  SENNIT_API bool wait_nanos(detail::nanos deadline);
+  SENNIT_API bool wait_before(detail::wait_bound until);
 
   detail::countdown count_;
 };

@@ -30,25 +30,27 @@ SENNIT_NO_TSAN std::uint64_t new_id() noexcept {
 /// True in the child of a fork() for a fiber of the parent: nobody runs it here, and its locks may be held for ever.
 bool lost_by_fork(const fiber_block& f) noexcept { return f.forks != fork_generation(); }
 
-void wait_done(fiber_block& f, bool ambient) SENNIT_NO_ANALYSIS {  // park() releases the lock
+/// False if the deadline came first.
+bool wait_done(fiber_block& f, wait_bound until, bool ambient) SENNIT_NO_ANALYSIS {  // park() releases the lock
   if (lost_by_fork(f)) fail(std::errc::operation_not_permitted, "sennit: this fiber belongs to the parent of a fork()");
   waiter& self = current_waiter();
   if (&self == &f) fail(std::errc::resource_deadlock_would_occur, "sennit: a fiber joins itself");
   f.joiners.lock.lock();
   if (f.state.is_done()) {
     f.joiners.lock.unlock();
-    return;
+    return true;
   }
   wait_node node(self, 0);
   f.joiners.push_back(node);
   const auto woken_by =
-      park(self, {.kind = wait_kind::join, .object = &f, .ambient = ambient, .held = &f.joiners.lock});
-  if (woken_by == 0) return;
+      park(self, {.kind = wait_kind::join, .object = &f, .until = until, .ambient = ambient, .held = &f.joiners.lock});
+  if (woken_by == 0) return true;
   {
     const spin_guard guard(f.joiners.lock);
     f.joiners.remove(node);
   }
-  throw_if_ambient(woken_by);
+  throw_if_canceled(woken_by);
+  return false;
 }
 
 void rethrow_failure(fiber_block& f) {
@@ -109,13 +111,13 @@ fiber_block* spawn(task&& work, spawn_options o) {
 
 void drop_handle(fiber_block* block) noexcept { scheduler::release(*block, this_worker()); }
 
-void join(fiber_block* block) {
+bool join(fiber_block* block, wait_bound until) {
   if (block == nullptr) fail(std::errc::invalid_argument, "sennit: join of a fiber that is not joinable");
-  wait_done(*block, true);
+  return wait_done(*block, until, true);
 }
 
 void join_uninterrupted(fiber_block* block) {
-  wait_done(*block, false);
+  wait_done(*block, {}, false);
   rethrow_failure(*block);
 }
 
@@ -129,7 +131,7 @@ void take_result(fiber_block* block) {
 
 void join_and_check(fiber_block* block) noexcept {
   if (lost_by_fork(*block)) return;
-  wait_done(*block, false);
+  wait_done(*block, {}, false);
   if (block->failure != nullptr) {
     log(log_level::error, "fiber '%s' ended with an exception that nobody fetched by join()", block->name().data());
     rethrow_failure(*block);  // out of noexcept: terminate, with the exception's message

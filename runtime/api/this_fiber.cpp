@@ -30,21 +30,10 @@ void yield() noexcept {
 void maybe_yield() {
   fiber_block* f = current_fiber();
   if (f == nullptr) return;
-  if (f->shields == 0 && f->state.stop_requested()) detail::throw_if_ambient(detail::case_stop);
+  if (f->shields == 0 && f->state.stop_requested()) detail::throw_if_canceled(detail::case_stop);
   if (++f->yields < 61) return;
   f->yields = 0;
   f->last->yield(*f);
-}
-
-void sleep_until(std::chrono::steady_clock::time_point t) {
-  const detail::nanos deadline = detail::to_nanos(t);
-  if (deadline <= detail::clock_now()) {
-    fiber_block* f = current_fiber();
-    if (f != nullptr && f->shields == 0 && f->state.stop_requested()) detail::throw_if_ambient(detail::case_stop);
-    return yield();
-  }
-  detail::throw_if_ambient(
-      detail::park(detail::current_waiter(), {.kind = detail::wait_kind::sleep, .deadline = deadline}));
 }
 
 fiber::id get_id() noexcept {
@@ -68,6 +57,16 @@ bool stop_requested() noexcept {
 }
 
 }  // namespace this_fiber
+
+void detail::sleep(wait_bound until) {
+  if (until.deadline > clock_now()) {
+    throw_if_canceled(park(current_waiter(), {.kind = wait_kind::sleep, .until = until}));
+    return;
+  }
+  if (this_fiber::stop_requested()) throw_if_canceled(case_stop);
+  if (until.stop->stop_requested()) throw_if_canceled(case_token);
+  this_fiber::yield();
+}
 
 pin_guard::pin_guard() noexcept {
   if (detail::fiber_block* f = detail::current_fiber()) ++f->pins;

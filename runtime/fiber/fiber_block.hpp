@@ -42,6 +42,7 @@ enum class wait_kind : std::uint8_t {
   write,
   descriptor,
   helper,
+  select,
   stack
 };
 

@@ -2,14 +2,16 @@
 // The wake word of a waiter, and every transition of it: nobody else touches its bits.
 //
 //   63..32 epoch   one per park; a waker that was made for an earlier park carries an older epoch and loses
-//   31..16 case    who woke: the case of the wait_node that won, or case_timeout, case_stop
-//    7..0  flags   below
+//   31..16 case    who woke: the case of the wait_node that won, or case_timeout, case_stop, case_token
+//   15..0  flags   below
 //
 //   active --publish--> parked --claim--> active (epoch + 1, case set)        any number of times
+//   active --note-----> active, and the next publish is refused                  a stop_callback before the park
 //   active --finish---> done
 //
 // Who may write: publish and finish the owner alone; claim any waker that holds the lock of the queue (timer queue,
-// scope) through which it found the waiter; stop, inspect and their counterparts anyone with a reference.
+// scope) through which it found the waiter; claim_or_note a stop_callback that the owner has registered; stop, inspect
+// and their counterparts anyone with a reference.
 #include <bit>
 #include <cstdint>
 
@@ -20,7 +22,8 @@ namespace sennit::inline v0::detail {
 
 inline constexpr std::uint16_t case_none = 0xffff;
 inline constexpr std::uint16_t case_timeout = 0xfffe;
-inline constexpr std::uint16_t case_stop = 0xfffd;
+inline constexpr std::uint16_t case_stop = 0xfffd;   // ambient
+inline constexpr std::uint16_t case_token = 0xfffb;  // a stop_token that was handed to the wait
 
 class state_word {
  public:
@@ -34,23 +37,26 @@ class state_word {
     ready_deferred = 32,  // claimed and readied while inspected: the inspector makes it run
     stop_seen = 64,       // a completion-based wait saw the stop and waits on for its terminal completion
     thread_ready = 128,   // a plain thread may go on: the waker's last access
+    noted = 256,          // woken before it was parked: the case is set, publish refuses
   };
 
   [[nodiscard]] std::uint32_t epoch() const noexcept { return epoch_of(word_.load(relaxed)); }  // mm:wake-own
   /// After a park: which case won. Only the owner, while active.
   [[nodiscard]] std::uint16_t case_won() const noexcept {
-    return static_cast<std::uint16_t>(word_.load(acquire) >> 16);  // mm:wake-claim
+    return case_of(word_.load(acquire));  // mm:wake-claim
   }
   [[nodiscard]] word peek() const noexcept { return word_.load(acquire); }  // mm:wake-peek
 
   /// Owner, from the post-switch hook, with all queue locks held: from here on wakers can claim. False if the park is
-  /// interruptible and stop is set: then nothing is published, the case is case_stop, and the owner must run again.
+  /// interruptible and stop is set (the case is case_stop), or was noted as over: then nothing is published, and the
+  /// owner must run again.
   [[nodiscard]] bool publish(bool may_interrupt) noexcept {
     word seen = word_.load(relaxed);  // mm:wake-own
     for (;;) {
       SENNIT_CHECK_SEEN((seen & (parked | done)) == 0, "only a running fiber can park; report this state", seen);
-      const bool refuse = may_interrupt && (seen & stop) != 0;
-      const word next = refuse ? woken(seen, case_stop)
+      const bool over = (seen & noted) != 0;
+      const bool refuse = over || (may_interrupt && (seen & stop) != 0);
+      const word next = refuse ? woken(seen, over ? case_of(seen) : case_stop)
                                : ((seen & ~word{interruptible | thread_ready | stop_seen}) | parked |
                                   (may_interrupt ? word{interruptible} : word{0}));
       // Release: whoever claims sees the saved registers and the linked nodes.
@@ -65,6 +71,18 @@ class state_word {
       if (epoch_of(seen) != made_for || (seen & parked) == 0) return false;
       // Acquire: sees the saved registers. Release: the owner sees what the waker wrote before.
       if (word_.compare_exchange_weak(seen, woken(seen, which), acq_rel, relaxed)) return true;  // mm:wake-claim
+    }
+  }
+
+  /// As claim(), by a waker that may come before the park of `made_for` is published, and is gone when the owner begins
+  /// another one (a stop_callback): it then leaves a note. True only if the waiter was parked.
+  [[nodiscard]] bool claim_or_note(std::uint32_t made_for, std::uint16_t which) noexcept {
+    word seen = word_.load(relaxed);  // mm:wake-claim
+    for (;;) {
+      if (epoch_of(seen) != made_for || (seen & noted) != 0) return false;
+      const bool found_parked = (seen & parked) != 0;
+      const word next = found_parked ? woken(seen, which) : (with_case(seen, which) | noted);
+      if (word_.compare_exchange_weak(seen, next, acq_rel, relaxed)) return found_parked;  // mm:wake-claim
     }
   }
 
@@ -129,9 +147,13 @@ class state_word {
 
  private:
   static constexpr std::uint32_t epoch_of(word w) noexcept { return static_cast<std::uint32_t>(w >> 32); }
+  static constexpr std::uint16_t case_of(word w) noexcept { return static_cast<std::uint16_t>(w >> 16); }
+  static constexpr word with_case(word seen, std::uint16_t which) noexcept {
+    return (seen & ~(word{0xffff} << 16)) | (word{which} << 16);
+  }
   static constexpr word woken(word seen, std::uint16_t which) noexcept {
     return (word{std::uint32_t(epoch_of(seen) + 1)} << 32) | (word{which} << 16) |
-           (seen & 0xffff & ~word{parked | interruptible});
+           (seen & 0xffff & ~word{parked | interruptible | noted});
   }
 
   atomic<word> word_{0};

@@ -1,6 +1,9 @@
+#include <string>
+
 #include <sennit/detail/wait_queue.hpp>
 
-#include "fiber/waiter.hpp"
+#include "base/check.hpp"
+#include "fiber/fiber_block.hpp"
 
 namespace sennit::inline v0::detail {
 
@@ -45,6 +48,19 @@ waiter* wait_queue::claim_waiter() noexcept {
     if (node->claim()) return who;
   }
   return nullptr;
+}
+
+void wait_queue::check_abandoned() const noexcept {
+  std::string who;
+  for (const wait_node* node = head_; node != nullptr; node = node->next) {
+    if (node->who->state.epoch() != node->epoch) continue;  // given up, with its fiber, by the end of its runtime
+    if (!who.empty()) who += ", ";
+    who += node->who->is_fiber() ? "fiber '" + std::string(static_cast<const fiber_block*>(node->who)->name()) + "'"
+                                 : std::string("a plain thread");
+  }
+  if (who.empty()) return;
+  who = "destroyed while somebody waits in it: join its users first; there waits " + who;
+  check_failed(__FILE__, __LINE__, "no waiters", who.c_str());
 }
 
 }  // namespace sennit::inline v0::detail

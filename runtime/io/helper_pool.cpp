@@ -29,9 +29,9 @@ helper_pool::~helper_pool() {
   ended_.wait(lock, [this] { return helpers_ == 0; });
 }
 
-void helper_pool::run(task&& work) {
+void helper_pool::run(task&& work, const stop_token& stop) {
   const fiber_block* f = current_fiber();
-  if (f != nullptr && f->shields == 0 && f->state.stop_requested()) throw_if_ambient(case_stop);
+  if (f != nullptr && f->shields == 0 && f->state.stop_requested()) throw_if_canceled(case_stop);
   job j;
   j.work = std::move(work);
   {
@@ -57,15 +57,15 @@ void helper_pool::run(task&& work) {
       }
     }
   }
-  if (const auto woken_by = wait(j, true); woken_by != 0) {
-    if (withdraw(j)) throw_if_ambient(woken_by);
+  if (const auto woken_by = wait(j, &stop); woken_by != 0) {
+    if (withdraw(j)) throw_if_canceled(woken_by);
     // It runs on our stack's behalf: the wait goes on, deaf to stops.
-    static_cast<void>(wait(j, false));
+    static_cast<void>(wait(j, nullptr));
   }
   if (j.failure != nullptr) std::rethrow_exception(j.failure);
 }
 
-std::uint16_t helper_pool::wait(job& j, bool ambient) SENNIT_NO_ANALYSIS {  // park() releases the lock
+std::uint16_t helper_pool::wait(job& j, const stop_token* stop) SENNIT_NO_ANALYSIS {  // park() releases the lock
   waiter& self = current_waiter();
   j.waiting.lock.lock();
   if (j.done) {
@@ -74,8 +74,11 @@ std::uint16_t helper_pool::wait(job& j, bool ambient) SENNIT_NO_ANALYSIS {  // p
   }
   wait_node node(self, 0);
   j.waiting.push_back(node);
-  const auto woken_by =
-      park(self, {.kind = wait_kind::helper, .object = &j, .ambient = ambient, .held = &j.waiting.lock});
+  const auto woken_by = park(self, {.kind = wait_kind::helper,
+                                    .object = &j,
+                                    .until = {.stop = stop},
+                                    .ambient = stop != nullptr,
+                                    .held = &j.waiting.lock});
   if (woken_by != 0) {
     const spin_guard guard(j.waiting.lock);
     j.waiting.remove(node);
@@ -129,10 +132,10 @@ void helper_pool::serve() noexcept {
   ended_.notify_all();
 }
 
-void run_on_helper(task&& work) {
+void run_on_helper(task&& work, const stop_token& stop) {
   worker* w = this_worker();
   if (w == nullptr) return work();
-  helper_pool::of(w->home).run(std::move(work));
+  helper_pool::of(w->home).run(std::move(work), stop);
 }
 
 }  // namespace sennit::inline v0::detail

@@ -20,9 +20,9 @@ class helper_pool final : public scheduler_part {
 
   ~helper_pool() override;
 
-  /// Runs `work` on a helper while the calling fiber parks; rethrows what it throws. operation_canceled if an ambient
-  /// stop comes before it has started.
-  void run(task&& work);
+  /// Runs `work` on a helper while the calling fiber parks; rethrows what it throws. operation_canceled if a stop,
+  /// ambient or the token's, comes before it has started.
+  void run(task&& work, const stop_token& stop);
 
   /// The pool of `home`, made at the first use.
   static helper_pool& of(scheduler& home);
@@ -39,7 +39,8 @@ class helper_pool final : public scheduler_part {
 
   void serve() noexcept;
   bool withdraw(job& j);
-  static std::uint16_t wait(job& j, bool ambient);
+  /// Deaf to stops if `stop` is null.
+  static std::uint16_t wait(job& j, const stop_token* stop);
 
   std::mutex mutex_;
   std::condition_variable work_;

@@ -13,14 +13,20 @@ namespace sennit::inline v0::detail {
 inline constexpr std::ptrdiff_t io_closed = -100'001;            // closed, before or while waiting
 inline constexpr std::ptrdiff_t io_deadline = -100'002;          // the descriptor's own deadline, or `until`
 inline constexpr std::ptrdiff_t io_ambient_deadline = -100'003;  // an enclosing scope's
-inline constexpr std::ptrdiff_t io_stopped = -100'004;           // ambient stop
+inline constexpr std::ptrdiff_t io_stopped = -100'004;           // ambient stop, or the token's
+
+/// The code for what ended a wait in place of its node.
+[[nodiscard]] std::ptrdiff_t ended_by(std::uint16_t woken_by) noexcept;
 
 /// The host of the caller's runtime, or the system.
 [[nodiscard]] host& current_host() noexcept;
 
-/// Parks until `slot` may be ready in direction `d`, was closed, or `until` passes: 0 (try again), or one of the codes.
-/// `again` tells that this caller has waited before.
-std::ptrdiff_t wait_ready(io_slot& slot, direction d, nanos until, bool again) noexcept;
+/// Parks until `slot` may be ready in direction `d`, was closed, or `until` ends the wait: 0 (try again), or one of the
+/// codes. `again` tells that this caller has waited before.
+std::ptrdiff_t wait_ready(io_slot& slot, direction d, wait_bound until, bool again) noexcept;
+
+/// Registers a descriptor of ours with `w`'s poller, if it is registered nowhere yet: 0 or more, or -errno.
+int attach_to(worker& w, io_slot& slot) noexcept;
 
 /// Counts one call in the caller's worker. Every 16th call of a fiber that did not have to wait lets others run first:
 /// a descriptor that is always ready must not starve them, nor the poller.
@@ -28,9 +34,10 @@ void count_call(direction d) noexcept;
 
 /// One operation on `slot`: `call(host)` returns a count, or -errno; -EAGAIN parks the caller and tries again. `asked`
 /// is how many bytes a full result has (0: results are not counted in bytes): fewer may mean that the descriptor is
-/// drained. Any fiber or plain thread; in parallel with itself, also in one direction, and with close().
+/// drained. A stop of `stop` ends the wait, as the descriptor's own deadline does. Any fiber or plain thread; in
+/// parallel with itself, also in one direction, and with close().
 template <class Call>
-std::ptrdiff_t perform(io_slot& slot, direction d, std::size_t asked, Call&& call) noexcept {
+std::ptrdiff_t perform(io_slot& slot, direction d, std::size_t asked, const stop_token& stop, Call&& call) noexcept {
   host& outside = current_host();
   const bool open = slot.enter();
   bool waited = false;
@@ -49,10 +56,10 @@ std::ptrdiff_t perform(io_slot& slot, direction d, std::size_t asked, Call&& cal
       if (result > 0 && static_cast<std::size_t>(result) < asked) slot.came_short(d, seen);
       break;
     }
-    const std::ptrdiff_t stop = wait_ready(slot, d, slot.deadline(), waited);
+    const std::ptrdiff_t ended = wait_ready(slot, d, {slot.deadline(), &stop}, waited);
     waited = true;
-    if (stop != 0) {
-      result = stop;
+    if (ended != 0) {
+      result = ended;
     } else if (!slot.is_open()) {
       result = io_closed;
     }

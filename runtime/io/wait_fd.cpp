@@ -1,11 +1,10 @@
 // Waiting for foreign descriptors: ONESHOT, deleted when the wait ends, no flags touched (hazard 28).
-#include <fcntl.h>
 #include <poll.h>
 
 #include <sennit/io.hpp>
 
-#include "base/unique_fd.hpp"
 #include "io/error_code.hpp"
+#include "io/foreign_fd.hpp"
 #include "io/retry.hpp"
 #include "sched/current.hpp"
 #include "sched/scheduler.hpp"
@@ -14,47 +13,26 @@ namespace sennit::inline v0 {
 namespace detail {
 namespace {
 
-std::ptrdiff_t wait_on_thread(int fd, direction d, nanos until) noexcept {
-  pollfd p{fd, static_cast<short>(d == direction::read ? POLLIN : POLLOUT), 0};
-  int got = 0;
-  do got = current_host().poll(&p, 1, until);
-  while (got == -EINTR);
-  if (got > 0 && (p.revents & POLLNVAL) != 0) return -EBADF;
-  return got == 0 ? io_deadline : got > 0 ? 0 : got;
+std::ptrdiff_t wait_on_thread(int fd, direction d, wait_bound until) noexcept {
+  thread_waiter& self = this_thread_waiter();
+  if (self.wake_fd() < 0) return -EMFILE;
+  pollfd fds[2] = {{fd, static_cast<short>(d == direction::read ? POLLIN : POLLOUT), 0}};
+  const auto woken_by = park_polling(self, {.kind = wait_kind::descriptor, .until = until}, fds);
+  return (fds[0].revents & POLLNVAL) != 0 ? -EBADF : ended_by(woken_by);
 }
 
-std::ptrdiff_t wait_on_fiber(worker& w, int fd, direction d, nanos until) noexcept {
-  host& outside = w.home.outside();
-  io_slot* slot = io_slot::open(fd, fd_kind::other, true);
-  if (slot == nullptr) return -ENOMEM;
-  const interest what = d == direction::read ? interest::readable : interest::writable;
-  static_cast<void>(slot->enter());        // nobody else knows it: it is open
-  slot->exhausted(d, slot->readiness(d));  // nothing was tried: only the event counts
-  std::ptrdiff_t result = slot->attach(w.poll, what, trigger::oneshot);
-  if (result >= 0) {
-    w.counters.registrations.add();
-    result = wait_ready(*slot, d, until, false);
-  }
-  slot->leave(outside);
-  slot->release(outside, ready);
-  slot->drop(outside, ready);
+std::ptrdiff_t wait_on_fiber(worker& w, int fd, direction d, wait_bound until) noexcept {
+  io_slot* slot = nullptr;
+  int twin = -1;
+  std::ptrdiff_t result = open_foreign(w, fd, d, slot, twin);
+  if (result == 0) result = wait_ready(*slot, d, until, false);
+  close_foreign(slot, twin);
   return result;
 }
 
-bool wait_fd(int fd, direction d, nanos until) {
+bool wait_fd(int fd, direction d, wait_bound until) {
   worker* w = this_worker();
-  std::ptrdiff_t result = 0;
-  if (w == nullptr) {
-    result = wait_on_thread(fd, d, until);
-  } else {
-    result = wait_on_fiber(*w, fd, d, until);
-    if (result == -EEXIST) {
-      // Another fiber waits for it on this poller: a second descriptor of the same open file is a registration of its
-      // own.
-      const unique_fd twin(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
-      if (twin) result = wait_on_fiber(*this_worker(), twin.get(), d, until);
-    }
-  }
+  const std::ptrdiff_t result = w != nullptr ? wait_on_fiber(*w, fd, d, until) : wait_on_thread(fd, d, until);
   if (result == -EPERM) return true;  // regular files are always ready
   if (result == io_deadline) return false;
   std::error_code ec;
@@ -66,13 +44,7 @@ bool wait_fd(int fd, direction d, nanos until) {
 }  // namespace
 }  // namespace detail
 
-void wait_readable(int fd) { detail::wait_fd(fd, detail::direction::read, detail::never); }
-void wait_writable(int fd) { detail::wait_fd(fd, detail::direction::write, detail::never); }
-bool wait_readable_until(int fd, std::chrono::steady_clock::time_point t) {
-  return detail::wait_fd(fd, detail::direction::read, detail::to_nanos(t));
-}
-bool wait_writable_until(int fd, std::chrono::steady_clock::time_point t) {
-  return detail::wait_fd(fd, detail::direction::write, detail::to_nanos(t));
-}
+bool detail::wait_readable(int fd, wait_bound until) { return wait_fd(fd, direction::read, until); }
+bool detail::wait_writable(int fd, wait_bound until) { return wait_fd(fd, direction::write, until); }
 
 }  // namespace sennit::inline v0

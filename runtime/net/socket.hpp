@@ -25,9 +25,10 @@ endpoint name_of(const io_handle& handle, bool peer);
 
 /// A call on a handle that may be empty or closed.
 template <class Call>
-std::ptrdiff_t perform(const io_handle& handle, direction d, std::size_t asked, Call&& call) noexcept {
+std::ptrdiff_t perform(const io_handle& handle, direction d, std::size_t asked, const stop_token& stop,
+                       Call&& call) noexcept {
   if (handle.slot() == nullptr) return io_closed;
-  return perform(*handle.slot(), d, asked, std::forward<Call>(call));
+  return perform(*handle.slot(), d, asked, stop, std::forward<Call>(call));
 }
 
 }  // namespace sennit::inline v0::detail

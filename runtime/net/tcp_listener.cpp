@@ -84,10 +84,10 @@ tcp_listener tcp_listener::bind(const endpoint& at, options opts) {
   return l;
 }
 
-tcp_stream tcp_listener::accept(std::error_code& ec) {
+tcp_stream tcp_listener::accept(std::error_code& ec, const stop_token& stop) {
   auto pause = 1ms;
   for (;;) {
-    const auto fd = detail::perform(handle_, detail::direction::read, 0, [fd = handle_.native()](host& h) {
+    const auto fd = detail::perform(handle_, detail::direction::read, 0, stop, [fd = handle_.native()](host& h) {
       return std::ptrdiff_t{h.accept(fd, nullptr, nullptr)};
     });
     if (fd >= 0) {
@@ -107,7 +107,7 @@ tcp_stream tcp_listener::accept(std::error_code& ec) {
                   detail::host_error(fd).message().c_str());
     }
     try {
-      this_fiber::sleep_for(pause);
+      this_fiber::sleep_for(pause, stop);
     } catch (const std::system_error& stopped) {
       ec = stopped.code();
       return {};
@@ -116,9 +116,9 @@ tcp_stream tcp_listener::accept(std::error_code& ec) {
   }
 }
 
-tcp_stream tcp_listener::accept() {
+tcp_stream tcp_listener::accept(const stop_token& stop) {
   std::error_code ec;
-  tcp_stream s = accept(ec);
+  tcp_stream s = accept(ec, stop);
   detail::throw_if(ec, "sennit: tcp_listener::accept");
   return s;
 }

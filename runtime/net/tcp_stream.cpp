@@ -20,7 +20,7 @@ using detail::host;
 namespace {
 
 /// Starts to connect and waits for the outcome; an empty handle and `ec` on failure.
-detail::io_handle connect_to(const sockaddr_storage& address, detail::nanos deadline, std::error_code& ec) {
+detail::io_handle connect_to(const sockaddr_storage& address, detail::wait_bound until, std::error_code& ec) {
   host& outside = current_host();
   const int fd = outside.socket(address.ss_family, SOCK_STREAM, 0);
   if (fd < 0) {
@@ -35,10 +35,10 @@ detail::io_handle connect_to(const sockaddr_storage& address, detail::nanos dead
     return {};
   }
   if (started < 0) {
-    handle.set_deadline(deadline);
+    handle.set_deadline(until.deadline);
     detail::io_slot& slot = *handle.slot();
     slot.exhausted(direction::write, slot.readiness(direction::write));  // only the event tells
-    const auto outcome = detail::perform(slot, direction::write, 0, [fd](host& h) -> std::ptrdiff_t {
+    const auto outcome = detail::perform(slot, direction::write, 0, *until.stop, [fd](host& h) -> std::ptrdiff_t {
       int error = 0;
       socklen_t size = sizeof error;
       if (const int r = h.getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size); r < 0) return r;
@@ -56,18 +56,18 @@ detail::io_handle connect_to(const sockaddr_storage& address, detail::nanos dead
   return handle;
 }
 
-detail::io_handle connect_any(const endpoint& to, detail::nanos deadline, std::error_code& ec) {
+detail::io_handle connect_any(const endpoint& to, detail::wait_bound until, std::error_code& ec) {
   std::vector<sockaddr_storage> addresses;
   if (to.kind() == endpoint::family::name) {
     // The system's resolver blocks: not on a worker.
-    ec = blocking([&] { return detail::resolve_blocking(to, addresses); });
+    ec = blocking([&] { return detail::resolve_blocking(to, addresses); }, *until.stop);
   } else {
     ec = detail::resolve_blocking(to, addresses);
   }
   if (ec) return {};
   detail::io_handle handle;
   for (const auto& address : addresses) {
-    handle = connect_to(address, deadline, ec);
+    handle = connect_to(address, until, ec);
     if (!ec || ec == std::errc::operation_canceled || ec == error::deadline_passed) break;
   }
   return handle;
@@ -75,18 +75,13 @@ detail::io_handle connect_any(const endpoint& to, detail::nanos deadline, std::e
 
 }  // namespace
 
-tcp_stream tcp_stream::connect(const endpoint& to, std::chrono::steady_clock::time_point deadline,
-                               std::error_code& ec) {
-  return tcp_stream(connect_any(to, detail::to_nanos(deadline), ec));
+tcp_stream tcp_stream::connect_before(const endpoint& to, detail::wait_bound until, std::error_code& ec) {
+  return tcp_stream(connect_any(to, until, ec));
 }
 
-tcp_stream tcp_stream::connect(const endpoint& to, std::error_code& ec) {
-  return tcp_stream(connect_any(to, detail::never, ec));
-}
-
-tcp_stream tcp_stream::connect(const endpoint& to) {
+tcp_stream tcp_stream::connect(const endpoint& to, const stop_token& stop) {
   std::error_code ec;
-  tcp_stream s = connect(to, ec);
+  tcp_stream s = connect(to, ec, stop);
   if (ec) detail::throw_if(ec, ("sennit: connect to " + to.to_string()).c_str());
   return s;
 }
@@ -103,26 +98,26 @@ tcp_stream tcp_stream::adopt(int fd) {
   return s;
 }
 
-std::size_t tcp_stream::read_some(std::span<std::byte> into, std::error_code& ec) {
+std::size_t tcp_stream::read_some(std::span<std::byte> into, std::error_code& ec, const stop_token& stop) {
   if (into.empty()) return detail::settle(is_open() ? 0 : detail::io_closed, ec);
   return detail::settle(
-      detail::perform(handle_, direction::read, into.size(),
+      detail::perform(handle_, direction::read, into.size(), stop,
                       [&, fd = handle_.native()](host& h) { return h.recv(fd, into.data(), into.size()); }),
       ec);
 }
 
-std::size_t tcp_stream::write_some(std::span<const std::byte> from, std::error_code& ec) {
+std::size_t tcp_stream::write_some(std::span<const std::byte> from, std::error_code& ec, const stop_token& stop) {
   if (from.empty()) return detail::settle(is_open() ? 0 : detail::io_closed, ec);
   return detail::settle(
-      detail::perform(handle_, direction::write, from.size(),
+      detail::perform(handle_, direction::write, from.size(), stop,
                       [&, fd = handle_.native()](host& h) { return h.send(fd, from.data(), from.size()); }),
       ec);
 }
 
-std::size_t tcp_stream::read_exact(std::span<std::byte> into, std::error_code& ec) {
+std::size_t tcp_stream::read_exact(std::span<std::byte> into, std::error_code& ec, const stop_token& stop) {
   std::size_t done = 0;
   do {
-    const std::size_t n = read_some(into.subspan(done), ec);
+    const std::size_t n = read_some(into.subspan(done), ec, stop);
     if (ec) return done;
     if (n == 0 && done < into.size()) {
       ec = error::end_of_stream;
@@ -133,39 +128,39 @@ std::size_t tcp_stream::read_exact(std::span<std::byte> into, std::error_code& e
   return done;
 }
 
-std::size_t tcp_stream::write_all(std::span<const std::byte> from, std::error_code& ec) {
+std::size_t tcp_stream::write_all(std::span<const std::byte> from, std::error_code& ec, const stop_token& stop) {
   std::size_t done = 0;
   do {
-    done += write_some(from.subspan(done), ec);
+    done += write_some(from.subspan(done), ec, stop);
     if (ec) return done;
   } while (done < from.size());
   return done;
 }
 
-std::size_t tcp_stream::read_some(std::span<std::byte> into) {
+std::size_t tcp_stream::read_some(std::span<std::byte> into, const stop_token& stop) {
   std::error_code ec;
-  const std::size_t n = read_some(into, ec);
+  const std::size_t n = read_some(into, ec, stop);
   detail::throw_if(ec, "sennit: tcp_stream::read_some");
   return n;
 }
 
-std::size_t tcp_stream::read_exact(std::span<std::byte> into) {
+std::size_t tcp_stream::read_exact(std::span<std::byte> into, const stop_token& stop) {
   std::error_code ec;
-  const std::size_t n = read_exact(into, ec);
+  const std::size_t n = read_exact(into, ec, stop);
   detail::throw_if(ec, "sennit: tcp_stream::read_exact");
   return n;
 }
 
-std::size_t tcp_stream::write_some(std::span<const std::byte> from) {
+std::size_t tcp_stream::write_some(std::span<const std::byte> from, const stop_token& stop) {
   std::error_code ec;
-  const std::size_t n = write_some(from, ec);
+  const std::size_t n = write_some(from, ec, stop);
   detail::throw_if(ec, "sennit: tcp_stream::write_some");
   return n;
 }
 
-std::size_t tcp_stream::write_all(std::span<const std::byte> from) {
+std::size_t tcp_stream::write_all(std::span<const std::byte> from, const stop_token& stop) {
   std::error_code ec;
-  const std::size_t n = write_all(from, ec);
+  const std::size_t n = write_all(from, ec, stop);
   detail::throw_if(ec, "sennit: tcp_stream::write_all");
   return n;
 }

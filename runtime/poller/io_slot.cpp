@@ -153,25 +153,26 @@ int io_slot::attach(poller& target, interest what, trigger how) noexcept {
 }
 
 bool io_slot::prepare_wait(direction d, wait_node& node, bool again) noexcept {
+  lock_of(d).lock();
+  if (enlist(d, node, again)) return true;
+  lock_of(d).unlock();
+  return false;
+}
+
+bool io_slot::enlist(direction d, wait_node& node, bool again) noexcept {
   wait_queue& q = queues_[index(d)];
-  q.lock.lock();
   // One step decides: either the event's note() sees the bit and comes for the lock, or we see that it was there first.
   word seen = side(d).load(acquire);  // mm:slot-ready
-  for (;;) {
-    if ((seen & ready_bit) != 0 || !is_open()) {
-      q.lock.unlock();
-      return false;
-    }
-    if (side(d).compare_exchange_weak(seen, seen | waiting_bit, acq_rel, acquire)) break;  // mm:slot-ready
-  }
+  do {
+    if ((seen & ready_bit) != 0 || !is_open()) return false;
+  } while (!side(d).compare_exchange_weak(seen, seen | waiting_bit, acq_rel, acquire));  // mm:slot-ready
   // Who was woken and found nothing keeps its place at the front.
   again ? q.push_front(node) : q.push_back(node);
   return true;
 }
 
-void io_slot::cancel_wait(direction d, wait_node& node) noexcept {
+void io_slot::delist(direction d, wait_node& node) noexcept {
   wait_queue& q = queues_[index(d)];
-  const spin_guard guard(q.lock);
   q.remove(node);
   if (q.empty()) side(d).fetch_and(~waiting_bit, acq_rel);  // mm:slot-ready
 }

@@ -70,9 +70,15 @@ class alignas(64) io_slot {
 
   /// Links `node` unless the direction is ready or the slot is closing; true with the queue's lock held: then park.
   [[nodiscard]] bool prepare_wait(direction d, wait_node& node, bool again) noexcept SENNIT_NO_ANALYSIS;
+  /// The same for a caller that holds the lock, which stays held.
+  [[nodiscard]] bool enlist(direction d, wait_node& node, bool again) noexcept SENNIT_NO_ANALYSIS;
   [[nodiscard]] spin_lock& lock_of(direction d) noexcept { return queues_[index(d)].lock; }
   /// After a park that no event ended.
-  void cancel_wait(direction d, wait_node& node) noexcept;
+  void cancel_wait(direction d, wait_node& node) noexcept {
+    const spin_guard guard(lock_of(d));
+    delist(d, node);
+  }
+  void delist(direction d, wait_node& node) noexcept SENNIT_NO_ANALYSIS;  // the same with the lock
   /// The descriptor was seen ready by other means (a plain thread's poll): worth a try.
   void hint(direction d) noexcept { side(d).fetch_or(ready_bit, acq_rel); }  // mm:slot-ready
   /// A waiter is done and the direction may still be ready: the next one's turn. The caller readies the result.

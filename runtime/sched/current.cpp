@@ -3,7 +3,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/host.hpp"
 #include "context/tsan_section.hpp"
+#include "sched/worker.hpp"
 
 namespace sennit::inline v0::detail {
 namespace {
@@ -39,6 +41,13 @@ constinit thread_local unsigned tls_initialisers = 0;
   return *n;
 }
 #endif
+
+random_source& current_random() noexcept {
+  worker* const w = this_worker();
+  return w != nullptr ? w->dice : this_thread_waiter().dice;
+}
+
+thread_waiter::thread_waiter() noexcept : dice(system_host().random()) {}
 
 thread_waiter::~thread_waiter() {
   if (wake_fd_ >= 0) ::close(wake_fd_);

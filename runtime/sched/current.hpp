@@ -1,5 +1,6 @@
 #pragma once
 // The thread_locals of the runtime: all of them, behind accessors that no compiler can cache over a switch.
+#include "base/random.hpp"
 #include "fiber/waiter.hpp"
 
 namespace sennit::inline v0::detail {
@@ -14,11 +15,13 @@ void set_this_worker(worker* w) noexcept;
 /// A plain thread as a waiter: parks on a futex, or, while it does I/O, on poll(2) with an eventfd.
 class thread_waiter final : public waiter {
  public:
+  thread_waiter() noexcept;
   ~thread_waiter();
   /// Eventfd that ready() writes while polling; made at the first use, -1 if none is to be had.
   [[nodiscard]] int wake_fd() noexcept;
 
   atomic<bool> polling{false};  // ready() must write wake_fd, not the futex
+  random_source dice;
 
  private:
   int wake_fd_ = -1;
@@ -30,6 +33,9 @@ class thread_waiter final : public waiter {
 #else
 constexpr unsigned static_initialisers() noexcept { return 0; }
 #endif
+
+/// The random source of this worker or plain thread. Not to be held over a switch.
+[[nodiscard]] random_source& current_random() noexcept;
 
 /// This plain thread's waiter. CHECK: not on a fiber.
 [[nodiscard]] thread_waiter& this_thread_waiter() noexcept;

@@ -2,6 +2,9 @@
 
 #include <poll.h>
 
+#include <cerrno>
+#include <optional>
+
 #include <sennit/error.hpp>
 
 #include "base/check.hpp"
@@ -9,6 +12,7 @@
 #include "base/host.hpp"
 #include "sched/current.hpp"
 #include "sched/scheduler.hpp"
+#include "sched/token_waker.hpp"
 #include "sched/worker.hpp"
 
 namespace sennit::inline v0::detail {
@@ -21,7 +25,7 @@ struct parking {
   bool interruptible;
 };
 
-void release(const park_plan& plan) noexcept SENNIT_NO_ANALYSIS {
+void unlock_all(const park_plan& plan) noexcept SENNIT_NO_ANALYSIS {
   // The waiter cannot leave park() before it has taken every lock that holds a node of it, so the plan is there as long
   // as one lock is ours. After the last unlock nothing here may be read.
   spin_lock* const first = plan.held;
@@ -46,16 +50,29 @@ void publish_parked(worker& w, fiber_block& f, void* arg) noexcept SENNIT_NO_ANA
   const bool parked = f.state.publish(p.interruptible);
   // Without a lock of a queue the fiber may be gone as soon as it is published: by its timer, once that lock is free,
   // or by a stop at once. It then takes the timer's lock to disarm, so unlocking that first would be the last access.
-  if (!nothing_held) release(plan);
+  if (!nothing_held) unlock_all(plan);
   if (timed) w.timers.lock.unlock();
   if (!parked) w.home.requeue(w, f);  // a stop came first
+}
+
+/// A wait that is over before it begins does not park; a loop of such waits would keep the worker to itself.
+void take_turns(fiber_block& f) noexcept {
+  constexpr std::uint8_t waits_per_turn = 16;
+  if (++f.yields < waits_per_turn) return;
+  f.yields = 0;
+  f.last->yield(f);
 }
 
 std::uint16_t park_fiber(fiber_block& f, const park_plan& plan) noexcept {
   worker* w = f.last;
   const bool interruptible = plan.ambient && f.shields == 0;
-  const bool ambient_first = interruptible && f.ambient_deadline < plan.deadline;
-  parking p{plan, ambient_first ? f.ambient_deadline : plan.deadline, interruptible};
+  const bool ambient_first = interruptible && f.ambient_deadline < plan.until.deadline;
+  parking p{plan, ambient_first ? f.ambient_deadline : plan.until.deadline, interruptible};
+  if (p.deadline != never && p.deadline <= w->home.outside().now()) {
+    unlock_all(plan);
+    take_turns(f);
+    return ambient_first ? case_ambient_timeout : case_timeout;
+  }
   f.wait_for = plan.kind;
   f.wait_object = plan.object;
   f.wait_since = w->last_poll();
@@ -73,20 +90,37 @@ std::uint16_t park_fiber(fiber_block& f, const park_plan& plan) noexcept {
 
 std::uint16_t park_thread(thread_waiter& t, const park_plan& plan) noexcept SENNIT_NO_ANALYSIS {
   const std::uint32_t epoch = t.state.epoch();
+  const nanos deadline = plan.until.deadline;
   const bool published = t.state.publish(false);
-  SENNIT_CHECK(published, "a plain thread has no ambient stop");
-  release(plan);
+  unlock_all(plan);
+  if (!published) return t.state.case_won();  // noted before
   for (;;) {
     const auto seen = t.state.peek();
     // Claimed is not enough: the waker may still be inside the primitive. Its last access is thread_ready.
     if ((seen & state_word::thread_ready) != 0) return t.state.case_won();
-    if ((seen & state_word::parked) != 0 && plan.deadline != never && clock_now() >= plan.deadline &&
+    if ((seen & state_word::parked) != 0 && deadline != never && clock_now() >= deadline &&
         t.state.claim(epoch, case_timeout)) {
       return case_timeout;
     }
     futex_wait(t.state.futex_address(), state_word::futex_value(seen),
-               (seen & state_word::parked) != 0 ? plan.deadline : never);
+               (seen & state_word::parked) != 0 ? deadline : never);
   }
+}
+
+std::uint16_t park_without_token(waiter& self, const park_plan& plan) noexcept {
+  return self.is_fiber() ? park_fiber(static_cast<fiber_block&>(self), plan)
+                         : park_thread(static_cast<thread_waiter&>(self), plan);
+}
+
+[[gnu::noinline]] std::uint16_t park_with_token(waiter& self, const park_plan& plan) noexcept {
+  if (plan.until.stop->stop_requested()) {
+    unlock_all(plan);
+    if (self.is_fiber()) take_turns(static_cast<fiber_block&>(self));
+    return case_token;
+  }
+  // Under the plan's locks: no user code runs in here, and a callback that runs elsewhere takes none of them.
+  const token_waker waker(self, *plan.until.stop, case_token);
+  return park_without_token(self, plan);
 }
 
 }  // namespace
@@ -102,8 +136,33 @@ fiber_block* current_fiber() noexcept {
 }
 
 std::uint16_t park(waiter& self, const park_plan& plan) noexcept {
-  return self.is_fiber() ? park_fiber(static_cast<fiber_block&>(self), plan)
-                         : park_thread(static_cast<thread_waiter&>(self), plan);
+  if (plan.until.stop != nullptr && plan.until.stop->stop_possible()) [[unlikely]]
+    return park_with_token(self, plan);
+  return park_without_token(self, plan);
+}
+
+std::uint16_t park_polling(thread_waiter& self, const park_plan& plan, std::span<pollfd> fds) noexcept {
+  std::optional<token_waker> waker;
+  if (plan.until.stop != nullptr && plan.until.stop->stop_possible()) waker.emplace(self, *plan.until.stop, case_token);
+  fds.back() = {self.wake_fd(), POLLIN, 0};
+  self.polling.store(true, release);  // mm:thread-polling
+  const std::uint32_t epoch = self.state.epoch();
+  const bool published = self.state.publish(false);
+  unlock_all(plan);
+  int got = 1;
+  if (published) {
+    do got = system_host().poll(fds.data(), fds.size(), plan.until.deadline);
+    while (got == -EINTR);
+  }
+  const bool mine = published && self.state.claim(epoch, got == 0 ? case_timeout : case_polled);
+  // Somebody else won: its last access must be over before the eventfd or the nodes may be used again.
+  while (published && !mine && !self.state.is_thread_ready()) cpu_pause();
+  self.polling.store(false, release);  // mm:thread-polling
+  if (published && !mine) {
+    std::uint64_t count = 0;
+    [[maybe_unused]] const auto drained = system_host().read(self.wake_fd(), &count, sizeof count);
+  }
+  return self.state.case_won();
 }
 
 void ready(waiter& claimed) noexcept {
@@ -124,7 +183,10 @@ void ready(waiter& claimed) noexcept {
   }
 }
 
-void throw_if_ambient(std::uint16_t woken_by) {
+void throw_if_canceled(std::uint16_t woken_by) {
+  if (woken_by == case_token) {
+    throw_if(std::make_error_code(std::errc::operation_canceled), "sennit: the stop_token of this wait was stopped");
+  }
   if (woken_by == case_stop) {
     throw_if(std::make_error_code(std::errc::operation_canceled), "sennit: the enclosing scope or runtime was stopped");
   }

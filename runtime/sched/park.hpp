@@ -8,7 +8,7 @@
 //   q.push_back(node);
 //   const auto woken_by = park(self, {.kind = wait_kind::event, .object = this, .held = &q.lock});   // releases it
 //   if (woken_by != 0) { q.lock.lock(); q.remove(node); q.lock.unlock(); }            // timer or stop: still linked
-//   throw_if_ambient(woken_by);
+//   throw_if_canceled(woken_by);
 //
 // The waker:  q.lock.lock(); waiter* w = q.claim_waiter(); q.lock.unlock(); if (w) ready(*w);
 // With claim_front() it must read all that it needs of the node before ready(): afterwards that may be gone, and so may
@@ -17,23 +17,31 @@
 #include <cstddef>
 #include <span>
 
+#include <sennit/detail/wait_bound.hpp>
 #include <sennit/detail/wait_queue.hpp>
 
 #include "base/time.hpp"
 #include "fiber/fiber_block.hpp"
 #include "fiber/waiter.hpp"
 
+struct pollfd;
+
 namespace sennit::inline v0::detail {
+
+class thread_waiter;
 
 /// A park that an ambient deadline ended (case_timeout is the plan's own).
 inline constexpr std::uint16_t case_ambient_timeout = 0xfffc;
+
+/// A park_polling() that an event of a descriptor ended.
+inline constexpr std::uint16_t case_polled = 0xfffa;
 
 /// What a park waits for and what it must release once it can be woken. Lives on the waiter's stack.
 struct park_plan {
   wait_kind kind = wait_kind::none;
   const void* object = nullptr;  // for dumps: what is waited for
-  nanos deadline = never;
-  bool ambient = true;  // an ambient cancellation point (design.md, section 3)
+  wait_bound until = {};
+  bool ambient = true;  // an ambient cancellation point (docs/design.md)
   /// Locks of the queues that hold this waiter's nodes: held by the caller, released by park() after the registers are
   /// saved, in this order. Nothing on the waiter's stack is read after the last one.
   spin_lock* held = nullptr;
@@ -45,17 +53,22 @@ struct park_plan {
 /// The calling fiber; nullptr on a plain thread.
 [[nodiscard]] fiber_block* current_fiber() noexcept;
 
-/// Suspends the caller until a node of the current epoch is claimed, the deadline passes, or (if ambient) a stop or an
-/// ambient deadline comes. Returns the winning node's case, case_timeout, case_stop or case_ambient_timeout. On one of
-/// the last three the caller's nodes may still be linked: take each lock and remove them. CHECK: never inside a user
-/// callback that must not park.
+/// Suspends the caller until a node of the current epoch is claimed, the deadline passes, the token is stopped, or (if
+/// ambient) a stop or an ambient deadline comes. Returns the winning node's case, case_timeout, case_token, case_stop
+/// or case_ambient_timeout; if one of these has come before the park, at once. On one of them the caller's nodes may
+/// still be linked: take each lock and remove them.
 std::uint16_t park(waiter& self, const park_plan& plan) noexcept SENNIT_NO_ANALYSIS;
+
+/// The same for a plain thread that waits for descriptors too: by poll(2) in place of the futex. Returns case_polled if
+/// one of `fds` has an event; the last of them is filled in here, with the thread's own eventfd, which must be there.
+std::uint16_t park_polling(thread_waiter& self, const park_plan& plan,
+                           std::span<pollfd> fds) noexcept SENNIT_NO_ANALYSIS;
 
 /// Makes a claimed waiter run: a fiber goes to a queue of its own runtime, a plain thread is woken. Any thread. The
 /// caller must have won the claim; it may not touch the waiter, its nodes or the primitive afterwards.
 void ready(waiter& claimed) noexcept;
 
-/// Throws std::system_error for what an ambient stop or deadline ended: operation_canceled, error::deadline_passed.
-void throw_if_ambient(std::uint16_t woken_by);
+/// Throws std::system_error for what a stop or an ambient deadline ended: operation_canceled, error::deadline_passed.
+void throw_if_canceled(std::uint16_t woken_by);
 
 }  // namespace sennit::inline v0::detail

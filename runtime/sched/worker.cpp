@@ -44,7 +44,7 @@ void run_uncaught(task& work) noexcept { work(); }
 }  // namespace
 
 worker::worker(scheduler& s, unsigned i)
-    : home(s), index(i), stacks(s.stacks), waker_(poll, 0), random_(s.outside().random()) {}
+    : home(s), index(i), stacks(s.stacks), dice(s.outside().random()), waker_(poll, 0) {}
 
 // ---- the switch ----
 
@@ -339,7 +339,7 @@ bool worker::search() noexcept {
   searching_ = true;
   std::array<std::uint64_t, 64> seen{};
   for (unsigned round = 0; round < 4; ++round) {
-    const auto start = random_.below(static_cast<std::uint32_t>(peers.size()));
+    const auto start = dice.below(static_cast<std::uint32_t>(peers.size()));
     for (std::size_t i = 0; i < peers.size(); ++i) {
       worker& victim = *peers[(start + i) % peers.size()];
       if (&victim == this) continue;

@@ -93,6 +93,7 @@ class worker {
   block_cache blocks;
   tsan_thread tsan;
   stack_cache stacks;
+  random_source dice;  // its thread's
 
  private:
   friend class scheduler;
@@ -143,7 +144,6 @@ class worker {
   atomic<nanos> now_{0};  // clock of the last poll
   bool searching_ = false;
   bool started_ = false;
-  random_source random_;
   pthread_t thread_{};
 };
 

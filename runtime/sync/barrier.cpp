@@ -29,7 +29,7 @@ void barrier_core::next_phase() noexcept {
   chain.ready_all();  // the barrier may be gone: who went on may destroy it
 }
 
-void barrier_core::wait(std::size_t phase) {
+void barrier_core::wait(std::size_t phase, const stop_token& stop) {
   waiter& self = current_waiter();
   waiters_.lock.lock();
   SENNIT_CHECK(phase_ - phase <= 1, "wait for the token of the current phase, once");
@@ -39,7 +39,8 @@ void barrier_core::wait(std::size_t phase) {
   }
   wait_node node(self, 0);
   waiters_.push_back(node);
-  throw_if_ambient(park_in(waiters_.lock, waiters_, node, {.kind = wait_kind::barrier, .object = this}));
+  throw_if_canceled(
+      park_in(waiters_.lock, waiters_, node, {.kind = wait_kind::barrier, .object = this, .until = {.stop = &stop}}));
 }
 
 }  // namespace sennit::inline v0::detail

@@ -7,20 +7,13 @@
 #include <sennit/channel.hpp>
 
 #include "base/check.hpp"
+#include "sync/channel_node.hpp"
 #include "sync/waiting.hpp"
 
 namespace sennit::inline v0::detail {
 namespace {
 
 constexpr std::size_t first_cells = 16;  // of an unbounded channel
-
-/// On the waiter's stack. The slot holds a sender's message, or has room for a receiver's.
-struct channel_node : wait_node {
-  channel_node(waiter& w, void* at) noexcept : wait_node(w, 0), slot(at) {}
-
-  void* const slot;
-  bool closed = false;  // written by close() between claim and ready
-};
 
 std::byte* allocate_cells(const element_ops& ops, std::size_t cells) {
   if (cells > std::numeric_limits<std::ptrdiff_t>::max() / ops.size) throw std::bad_array_new_length();
@@ -40,8 +33,6 @@ channel_core::channel_core(const element_ops& ops, std::size_t capacity, bool un
 }
 
 channel_core::~channel_core() {
-  SENNIT_CHECK(senders_.empty() && receivers_.empty(),
-               "a channel is destroyed while somebody waits in it: close it and join its users first");
   for (std::size_t i = 0; i < count_; ++i) ops_.destroy(cell(i));
   free_cells(ops_, ring_);
 }
@@ -123,7 +114,7 @@ channel_result channel_core::try_receive(void* slot) noexcept {
   return result;
 }
 
-channel_result channel_core::send(void* slot, nanos deadline) {
+channel_result channel_core::send(void* slot, wait_bound until) {
   waiter& self = current_waiter();
   waiter* wake = nullptr;
   senders_.lock.lock();
@@ -133,16 +124,16 @@ channel_result channel_core::send(void* slot, nanos deadline) {
     if (wake != nullptr) ready(*wake);
     return result;
   }
-  channel_node node(self, slot);
+  channel_node node(self, 0, slot);
   senders_.push_back(node);
   const std::uint16_t woken_by =
-      park_in(senders_.lock, senders_, node, {.kind = wait_kind::channel_send, .object = this, .deadline = deadline});
-  throw_if_ambient(woken_by);
+      park_in(senders_.lock, senders_, node, {.kind = wait_kind::channel_send, .object = this, .until = until});
+  throw_if_canceled(woken_by);
   if (woken_by != node.which) return channel_result::timed_out;
   return node.closed ? channel_result::closed : channel_result::done;
 }
 
-channel_result channel_core::receive(void* slot, nanos deadline) {
+channel_result channel_core::receive(void* slot, wait_bound until) {
   waiter& self = current_waiter();
   waiter* wake = nullptr;
   senders_.lock.lock();
@@ -152,12 +143,12 @@ channel_result channel_core::receive(void* slot, nanos deadline) {
     if (wake != nullptr) ready(*wake);
     return result;
   }
-  channel_node node(self, slot);
+  channel_node node(self, 0, slot);
   assume_receivers_locked();
   receivers_.push_back(node);
-  const std::uint16_t woken_by = park_in(senders_.lock, receivers_, node,
-                                         {.kind = wait_kind::channel_receive, .object = this, .deadline = deadline});
-  throw_if_ambient(woken_by);
+  const std::uint16_t woken_by =
+      park_in(senders_.lock, receivers_, node, {.kind = wait_kind::channel_receive, .object = this, .until = until});
+  throw_if_canceled(woken_by);
   if (woken_by != node.which) return channel_result::timed_out;
   return node.closed ? channel_result::closed : channel_result::done;
 }

@@ -23,7 +23,7 @@ void condition_variable::notify_all() noexcept {
 }
 
 // Not analysed: the mutex is held through the caller's unique_lock.
-bool condition_variable::wait_nanos(std::unique_lock<mutex>& lock, nanos deadline) SENNIT_NO_ANALYSIS {
+bool condition_variable::wait_before(std::unique_lock<mutex>& lock, wait_bound until) SENNIT_NO_ANALYSIS {
   SENNIT_CHECK(lock.owns_lock(), "condition_variable::wait needs a locked unique_lock: lock it before the wait");
   mutex& m = *lock.mutex();
   waiter& self = current_waiter();
@@ -34,9 +34,9 @@ bool condition_variable::wait_nanos(std::unique_lock<mutex>& lock, nanos deadlin
   // parked and can be claimed. Releasing the mutex any earlier would lose its notify.
   m.unlock();
   const std::uint16_t woken_by =
-      park_in(waiters_.lock, waiters_, node, {.kind = wait_kind::condition, .object = this, .deadline = deadline});
+      park_in(waiters_.lock, waiters_, node, {.kind = wait_kind::condition, .object = this, .until = until});
   m.lock();  // never interrupted: the caller's unique_lock owns it whatever ended the wait
-  throw_if_ambient(woken_by);
+  if (woken_by != case_token) throw_if_canceled(woken_by);
   return woken_by == node.which;
 }
 

@@ -1,5 +1,7 @@
 #include <sennit/condition_variable_any.hpp>
 
+#include "sched/park.hpp"
+
 namespace sennit::inline v0 {
 using detail::spin_guard;
 
@@ -11,6 +13,14 @@ condition_variable_any::guest::guest(condition_variable_any& of) noexcept : of_(
 }
 
 condition_variable_any::guest::~guest() { leave(); }
+
+bool condition_variable_any::guest::await(detail::wait_bound until) {
+  const std::uint16_t woken_by = notified_.park(until);
+  if (woken_by == 0) return true;
+  if (leave()) return true;  // a notify that was for us must not be lost; a stop is met at the next wait
+  if (woken_by != detail::case_token) detail::throw_if_canceled(woken_by);
+  return false;
+}
 
 bool condition_variable_any::guest::leave() noexcept {
   // Who was taken from the list by a notify gets the lock only when that notify is done with it.

@@ -28,7 +28,7 @@ std::size_t countdown::count() const noexcept {
   return count_;
 }
 
-bool countdown::wait(nanos deadline, wait_kind kind, const void* object) {
+bool countdown::wait(wait_bound until, wait_kind kind, const void* object) {
   waiter& self = current_waiter();
   waiters_.lock.lock();
   if (count_ == 0) {
@@ -38,8 +38,8 @@ bool countdown::wait(nanos deadline, wait_kind kind, const void* object) {
   wait_node node(self, 0);
   waiters_.push_back(node);
   const std::uint16_t woken_by =
-      park_in(waiters_.lock, waiters_, node, {.kind = kind, .object = object, .deadline = deadline});
-  throw_if_ambient(woken_by);
+      park_in(waiters_.lock, waiters_, node, {.kind = kind, .object = object, .until = until});
+  throw_if_canceled(woken_by);
   return woken_by == node.which;
 }
 

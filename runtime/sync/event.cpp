@@ -23,21 +23,24 @@ void event::reset() noexcept {
 
 bool event::is_set() const noexcept { return set_.load(acquire) != 0; }  // mm:event-set
 
-bool event::wait_nanos(nanos deadline) {
+bool event::wait_before(wait_bound until) {
+  const std::uint16_t woken_by = park(until);
+  throw_if_canceled(woken_by);
+  return woken_by == 0;
+}
+
+std::uint16_t event::park(wait_bound until) noexcept {
   waiter& self = current_waiter();
   waiters_.lock.lock();
   // No look at set_ without the lock: it would let the caller return, and destroy the event, between the setter's store
   // and its release of the lock.
   if (set_.load(relaxed) != 0) {  // mm:event-set
     waiters_.lock.unlock();
-    return true;
+    return 0;
   }
   wait_node node(self, 0);
   waiters_.push_back(node);
-  const std::uint16_t woken_by =
-      park_in(waiters_.lock, waiters_, node, {.kind = wait_kind::event, .object = this, .deadline = deadline});
-  throw_if_ambient(woken_by);
-  return woken_by == node.which;
+  return park_in(waiters_.lock, waiters_, node, {.kind = wait_kind::event, .object = this, .until = until});
 }
 
 }  // namespace sennit::inline v0

@@ -14,6 +14,6 @@ void latch::refuse() noexcept {
   detail::check_failed(__FILE__, __LINE__, "expected >= 0", "construct a latch with the number of those to wait for");
 }
 
-bool latch::wait_nanos(detail::nanos deadline) { return count_.wait(deadline, detail::wait_kind::latch, this); }
+bool latch::wait_before(detail::wait_bound until) { return count_.wait(until, detail::wait_kind::latch, this); }
 
 }  // namespace sennit::inline v0

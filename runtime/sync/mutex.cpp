@@ -32,13 +32,13 @@ mutex::~mutex() {
 }
 
 void mutex::lock() noexcept SENNIT_NO_ANALYSIS {  // it cannot fail
-  static_cast<void>(lock_before(never));
+  static_cast<void>(lock_before({}));
 }
 
-bool mutex::lock_before(nanos deadline) noexcept {
+bool mutex::lock_before(wait_bound until) noexcept {
   waiter& self = current_waiter();
   std::uint32_t seen = 0;
-  if (!word_.compare_exchange_strong(seen, locked, acquire, relaxed) && !lock_slow(self, deadline)) {  // mm:mutex-word
+  if (!word_.compare_exchange_strong(seen, locked, acquire, relaxed) && !lock_slow(self, until)) {  // mm:mutex-word
     return false;
   }
   owner_.store(&self, relaxed);  // mm:mutex-owner
@@ -54,7 +54,7 @@ bool mutex::try_lock() noexcept {
   return true;
 }
 
-bool mutex::lock_slow(waiter& self, nanos deadline) noexcept {
+bool mutex::lock_slow(waiter& self, wait_bound until) noexcept {
   SENNIT_CHECK(owner_.load(relaxed) != &self,  // mm:mutex-owner
                "this fiber or thread holds the mutex already: lock it once, or use a recursive_mutex");
   for (unsigned passed_over = 0;; ++passed_over) {
@@ -73,9 +73,8 @@ bool mutex::lock_slow(waiter& self, nanos deadline) noexcept {
     }
     mutex_node node(self, passed_over);
     passed_over == 0 ? waiters_.push_back(node) : waiters_.push_front(node);
-    const std::uint16_t woken_by =
-        park_in(waiters_.lock, waiters_, node,
-                {.kind = wait_kind::mutex, .object = this, .deadline = deadline, .ambient = false});
+    const std::uint16_t woken_by = park_in(
+        waiters_.lock, waiters_, node, {.kind = wait_kind::mutex, .object = this, .until = until, .ambient = false});
     if (node.handed) return true;
     if (woken_by != node.which) return false;  // the mark stays on the word: unlock_slow() finds out
   }

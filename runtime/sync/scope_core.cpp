@@ -146,7 +146,7 @@ void scope_core::before_spawn() {
   while (!has_room()) {
     wait_node node(self, 0);
     passed_over ? waiters_.push_front(node) : waiters_.push_back(node);
-    throw_if_ambient(park_in(waiters_.lock, waiters_, node, {.kind = wait_kind::scope, .object = this}));
+    throw_if_canceled(park_in(waiters_.lock, waiters_, node, {.kind = wait_kind::scope, .object = this}));
     passed_over = true;
     waiters_.lock.lock();
   }

@@ -27,7 +27,7 @@ bool semaphore_core::try_acquire() noexcept {
   return true;
 }
 
-bool semaphore_core::acquire(nanos deadline) {
+bool semaphore_core::acquire(wait_bound until) {
   waiter& self = current_waiter();
   waiters_.lock.lock();
   if (permits_ > 0) {
@@ -38,8 +38,8 @@ bool semaphore_core::acquire(nanos deadline) {
   wait_node node(self, 0);
   waiters_.push_back(node);
   const std::uint16_t woken_by =
-      park_in(waiters_.lock, waiters_, node, {.kind = wait_kind::semaphore, .object = this, .deadline = deadline});
-  throw_if_ambient(woken_by);
+      park_in(waiters_.lock, waiters_, node, {.kind = wait_kind::semaphore, .object = this, .until = until});
+  throw_if_canceled(woken_by);
   return woken_by == node.which;
 }
 

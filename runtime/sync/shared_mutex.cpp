@@ -43,12 +43,12 @@ void shared_timed_mutex::let_in(Chain& chain) noexcept {
 }
 
 /// With the lock held, which it releases: queues behind the others and waits to be let in.
-bool shared_timed_mutex::wait_turn(waiter& self, bool exclusive, nanos deadline) noexcept {
+bool shared_timed_mutex::wait_turn(waiter& self, bool exclusive, wait_bound until) noexcept {
   shared_node node(self, exclusive);
   waiters_.push_back(node);
   const std::uint16_t woken_by =
       park_in(waiters_.lock, waiters_, node,
-              {.kind = wait_kind::shared_mutex, .object = this, .deadline = deadline, .ambient = false});
+              {.kind = wait_kind::shared_mutex, .object = this, .until = until, .ambient = false});
   if (woken_by == node.which) return true;
   // A writer that gives up may have held up readers behind it.
   wake_chain chain;
@@ -73,21 +73,21 @@ bool shared_timed_mutex::try_lock_shared() noexcept {
   return true;
 }
 
-bool shared_timed_mutex::lock_before(nanos deadline) noexcept SENNIT_NO_ANALYSIS {  // wait_turn releases the queue
+bool shared_timed_mutex::lock_before(wait_bound until) noexcept SENNIT_NO_ANALYSIS {  // wait_turn releases the queue
   waiter& self = current_waiter();
   waiters_.lock.lock();
   SENNIT_CHECK(writer_ != &self, "this fiber or thread holds the shared_mutex already: lock it once");
-  if (writer_ != nullptr || readers_ != 0 || !waiters_.empty()) return wait_turn(self, true, deadline);
+  if (writer_ != nullptr || readers_ != 0 || !waiters_.empty()) return wait_turn(self, true, until);
   writer_ = &self;
   waiters_.lock.unlock();
   return true;
 }
 
-bool shared_timed_mutex::lock_shared_before(nanos deadline) noexcept SENNIT_NO_ANALYSIS {  // as above
+bool shared_timed_mutex::lock_shared_before(wait_bound until) noexcept SENNIT_NO_ANALYSIS {  // as above
   waiter& self = current_waiter();
   waiters_.lock.lock();
   SENNIT_CHECK(writer_ != &self, "this fiber or thread holds the shared_mutex already: unlock it first");
-  if (writer_ != nullptr || !waiters_.empty()) return wait_turn(self, false, deadline);
+  if (writer_ != nullptr || !waiters_.empty()) return wait_turn(self, false, until);
   ++readers_;
   waiters_.lock.unlock();
   return true;

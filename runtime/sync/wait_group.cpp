@@ -17,8 +17,8 @@ void wait_group::done() noexcept {
 
 std::size_t wait_group::count() const noexcept { return count_.count(); }
 
-bool wait_group::wait_nanos(detail::nanos deadline) {
-  return count_.wait(deadline, detail::wait_kind::wait_group, this);
+bool wait_group::wait_before(detail::wait_bound until) {
+  return count_.wait(until, detail::wait_kind::wait_group, this);
 }
 
 }  // namespace sennit::inline v0

@@ -40,7 +40,7 @@ class baton {
     lock_.push_back(node);
     const auto woken_by = detail::park(self, {.kind = detail::wait_kind::event,
                                               .object = this,
-                                              .deadline = deadline,
+                                              .until = {.deadline = deadline},
                                               .ambient = ambient,
                                               .held = &lock_.lock});
     if (woken_by != 0) {

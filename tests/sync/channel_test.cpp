@@ -278,7 +278,7 @@ TEST(channel_death_test, destroyed_while_somebody_waits) {
                  probe.await_parked();
                  ch.reset();
                }),
-               "destroyed while somebody waits in it: close it");
+               "destroyed while somebody waits in it: join its users first; there waits fiber .fiber.");
 }
 
 TEST(channel_limits_test, an_absurd_capacity_is_refused) {

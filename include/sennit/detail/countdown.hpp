@@ -2,7 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <sennit/detail/time.hpp>
+#include <sennit/detail/wait_bound.hpp>
 #include <sennit/detail/wait_queue.hpp>
 
 namespace sennit::inline v0::detail {
@@ -22,8 +22,8 @@ class countdown {
   /// changed, below zero.
   [[nodiscard]] SENNIT_API bool down(std::size_t n) noexcept;
   [[nodiscard]] SENNIT_API std::size_t count() const noexcept;
-  /// False if the deadline came first. Throws on ambient stop.
-  SENNIT_API bool wait(nanos deadline, wait_kind kind, const void* object);
+  /// False if the deadline came first. Throws on a stop.
+  SENNIT_API bool wait(wait_bound until, wait_kind kind, const void* object);
 
  private:
   std::size_t count_ SENNIT_GUARDED_BY(waiters_.lock);

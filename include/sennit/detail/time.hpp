@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 
 #include <sennit/detail/config.hpp>
 
@@ -29,10 +30,21 @@ constexpr nanos add_nanos(nanos now, nanos span) noexcept { return span >= never
 /// Now, on the clock of the caller's runtime; the system's steady clock on a plain thread.
 [[nodiscard]] SENNIT_API nanos clock_now() noexcept;
 
-/// The point in time that is `d` from now; what does not fit is never.
+/// The deadline that is `d` from now; what does not fit is never.
 template <class Rep, class Period>
-std::chrono::steady_clock::time_point deadline_after(std::chrono::duration<Rep, Period> d) noexcept {
-  return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(add_nanos(clock_now(), span_nanos(d))));
+[[nodiscard]] nanos deadline_in(std::chrono::duration<Rep, Period> d) noexcept {
+  return add_nanos(clock_now(), span_nanos(d));
+}
+
+/// The deadline at `t`. That of another clock is converted once: a later change of that clock does not move it.
+template <class Clock, class Duration>
+[[nodiscard]] nanos deadline_at(const std::chrono::time_point<Clock, Duration>& t) noexcept {
+  if constexpr (std::is_same_v<std::chrono::time_point<Clock, Duration>, std::chrono::steady_clock::time_point>) {
+    return to_nanos(t);
+  } else {
+    const auto now = Clock::now();
+    return t <= now ? std::numeric_limits<nanos>::min() : deadline_in(t - now);
+  }
 }
 
 }  // namespace sennit::inline v0::detail

@@ -8,10 +8,14 @@ class waiter;  // a fiber or a plain thread (runtime/fiber/waiter.hpp)
 struct wait_node;
 
 /// Embedded in the object that is waited for. FIFO; everything but the lock itself happens under the lock. Constant
-/// initialised, 24 bytes. A queue must be empty when it is destroyed.
+/// initialised, 24 bytes. CHECK: nobody waits when it is destroyed (waits that a runtime's end has given up do not
+/// count).
 class wait_queue {
  public:
   constexpr wait_queue() noexcept = default;
+  ~wait_queue() SENNIT_NO_ANALYSIS {  // whoever destroys it is alone with it
+    if (head_ != nullptr) check_abandoned();
+  }
   wait_queue(const wait_queue&) = delete;
   wait_queue& operator=(const wait_queue&) = delete;
 
@@ -32,6 +36,8 @@ class wait_queue {
   SENNIT_API waiter* claim_waiter() noexcept SENNIT_REQUIRES(lock);
 
  private:
+  SENNIT_API void check_abandoned() const noexcept SENNIT_REQUIRES(lock);
+
   wait_node* head_ SENNIT_GUARDED_BY(lock) = nullptr;
   wait_node* tail_ SENNIT_GUARDED_BY(lock) = nullptr;
 };
