@@ -16,6 +16,7 @@
 #include <sennit/recursive_mutex.hpp>
 #include <sennit/runtime.hpp>
 #include <sennit/scope.hpp>
+#include <sennit/select.hpp>
 #include <sennit/semaphore.hpp>
 #include <sennit/shared_mutex.hpp>
 #include <sennit/stop_token.hpp>
