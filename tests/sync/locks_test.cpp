@@ -1,4 +1,6 @@
 // What all mutexes have in common, as one suite over their types; then what is special to each.
+#include <algorithm>
+#include <atomic>
 #include <mutex>
 #include <shared_mutex>
 #include <thread>
@@ -25,6 +27,7 @@ using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 using test::park_probe;
 using test::scaled;
+using test::until;
 
 template <class M>
 concept timed = requires(M& m) { m.try_lock_for(1ms); };
@@ -115,6 +118,140 @@ TYPED_TEST(locks, a_stop_does_not_end_the_wait) {
     s.join();
     EXPECT_TRUE(got);
   });
+}
+
+// How often a waiter is passed over (docs/sync.md, "Fairness"): bargers take the mutex again and again, in the queue's
+// order or past it. Each holder, whoever it is, first sees that all who came before the bargers are parked again, and
+// counts itself under the mutex: so what is counted is ordered, however the machine is loaded.
+TYPED_TEST(locks, whoever_waits_is_passed_over_a_bounded_number_of_times) {
+  constexpr std::size_t patience = shared<TypeParam> ? 0 : 3;
+  constexpr std::size_t hopeless = 200;  // the bargers give up, lest the test hang
+  for (const bool thread_waits : {false, true}) {
+    for (const std::size_t ahead : {0U, 2U}) {
+      SCOPED_TRACE(testing::Message() << ahead << " ahead of " << (thread_waits ? "a thread" : "a fiber"));
+      with_workers([&](runtime& other) {
+        struct waiting {
+          park_probe probe;
+          bool served = false;  // under the mutex
+        };
+        TypeParam m;
+        std::vector<waiting> queue(ahead + 1);
+        std::size_t acquired = 0;  // by others, before the last of the queue; under the mutex
+        const auto victim_served = [&] { return queue.back().served; };
+        const auto hold = [&] {
+          until([&] {
+            return std::all_of(queue.begin(), queue.end(), [](waiting& w) { return w.served || w.probe.parked(); });
+          });
+        };
+        const auto wait = [&](std::size_t i) {
+          queue[i].probe.here();
+          m.lock();
+          queue[i].served = true;
+          if (i < ahead) ++acquired;
+          hold();
+          m.unlock();
+        };
+        const auto barge = [&] {
+          for (bool over = false; !over;) {
+            m.lock();
+            over = victim_served() || acquired >= hopeless;
+            if (!over) ++acquired;
+            hold();
+            m.unlock();
+          }
+        };
+        m.lock();
+        std::vector<fiber> fibers;
+        for (std::size_t i = 0; i < ahead; ++i) {
+          fibers.push_back(spawn(wait, i));
+          queue[i].probe.await_parked();
+        }
+        std::thread thread;
+        if (thread_waits) {
+          thread = std::thread(wait, ahead);
+        } else {
+          fibers.push_back(spawn(wait, ahead));
+        }
+        queue.back().probe.await_parked();
+        for (int i = 0; i < 3; ++i) fibers.push_back(spawn(barge));
+        fibers.push_back(other.spawn(barge));
+        std::thread barging_thread(barge);
+        m.unlock();
+        barge();
+        for (fiber& f : fibers) f.join();
+        if (thread.joinable()) thread.join();
+        barging_thread.join();
+        // Each that is ahead gets it once, and each of the queue is passed over at most `patience` times.
+        EXPECT_LE(acquired, (ahead + 1) * (patience + 1) - 1);
+      });
+    }
+  }
+}
+
+// The bound is met: with one worker nobody who was woken runs before the one that woke it has taken the mutex back.
+TYPED_TEST(locks, bargers_use_what_the_bound_leaves) {
+  sennit::run({.workers = 1, .stall_threshold = {}}, [] {
+    TypeParam m;
+    park_probe probe;
+    bool got = false;
+    m.lock();
+    fiber waiter = spawn([&] {
+      probe.here();
+      const std::lock_guard lock(m);
+      got = true;
+    });
+    std::size_t passed_over = 0;
+    for (;;) {
+      probe.await_parked();
+      m.unlock();
+      m.lock();
+      if (got) break;
+      ++passed_over;
+    }
+    m.unlock();
+    waiter.join();
+    EXPECT_EQ(passed_over, shared<TypeParam> ? 0U : 3U);
+  });
+}
+
+// Readers that keep coming do not get in before a writer that waits, nor writers before a reader.
+TYPED_TEST(locks, later_readers_and_writers_do_not_overtake) {
+  if constexpr (shared<TypeParam>) {
+    for (const bool reader_waits : {false, true}) {
+      with_workers([&](runtime& other) {
+        TypeParam m;
+        park_probe probe;
+        std::atomic<bool> got{false};
+        std::atomic<unsigned> early{0};
+        reader_waits ? m.lock() : m.lock_shared();
+        fiber waiter = spawn([&] {
+          probe.here();
+          reader_waits ? m.lock_shared() : m.lock();
+          got = true;
+          reader_waits ? m.unlock_shared() : m.unlock();
+        });
+        probe.await_parked();
+        const auto barge = [&] {
+          for (bool over = false; !over;) {
+            reader_waits ? m.lock() : m.lock_shared();
+            over = got;
+            if (!over && ++early > 100) over = true;
+            reader_waits ? m.unlock() : m.unlock_shared();
+          }
+        };
+        std::vector<fiber> bargers;
+        for (int i = 0; i < 3; ++i) bargers.push_back(spawn(barge));
+        bargers.push_back(other.spawn(barge));
+        std::thread barging_thread(barge);
+        reader_waits ? m.unlock() : m.unlock_shared();
+        barge();
+        for (fiber& f : bargers) f.join();
+        barging_thread.join();
+        waiter.join();
+        EXPECT_EQ(early, 0U);
+      });
+    }
+  }
 }
 
 TYPED_TEST(locks, deadlines) {
