@@ -16,12 +16,13 @@ constexpr nanos to_nanos(std::chrono::steady_clock::time_point t) noexcept {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(t.time_since_epoch()).count();
 }
 
-/// `d` in nanoseconds, rounded up, without overflow: what does not fit becomes `never`.
+/// `d` in nanoseconds, rounded up, without overflow: what does not fit becomes `never`, what is negative or not a
+/// number becomes zero.
 template <class Rep, class Period>
 constexpr nanos span_nanos(std::chrono::duration<Rep, Period> d) noexcept {
   using seconds = std::chrono::duration<double>;
   if (std::chrono::duration_cast<seconds>(d).count() > 9.0e9) return never;
-  if (d <= d.zero()) return 0;
+  if (!(d > d.zero())) return 0;
   return std::chrono::ceil<std::chrono::nanoseconds>(d).count();
 }
 
