@@ -9,6 +9,7 @@
 #include <sennit/event.hpp>
 #include <sennit/event_queue.hpp>
 #include <sennit/fiber.hpp>
+#include <sennit/fiber_local.hpp>
 #include <sennit/io.hpp>
 #include <sennit/latch.hpp>
 #include <sennit/mutex.hpp>

@@ -6,6 +6,7 @@
 #include "base/check.hpp"
 #include "base/log.hpp"
 #include "context/tsan_section.hpp"
+#include "fiber/local_map.hpp"
 #include "sched/current.hpp"
 #include "sched/park.hpp"
 #include "sched/scheduler.hpp"
@@ -62,7 +63,8 @@ void rethrow_failure(fiber_block& f) {
 
 fiber_block* spawn(task&& work, spawn_options o) {
   scheduler* home = o.home;
-  if (worker* w = this_worker(); w != nullptr && home == nullptr) home = &w->home;
+  worker* const w = this_worker();
+  if (w != nullptr && home == nullptr) home = &w->home;
   if (home == nullptr) {
     fail(std::errc::operation_not_permitted, "sennit: no runtime on this thread: use runtime::spawn or runtime::run");
   }
@@ -72,6 +74,13 @@ fiber_block* spawn(task&& work, spawn_options o) {
   }
   if (home->draining()) fail(std::errc::operation_not_permitted, "sennit: spawn after shutdown");
   const stack_class kind = o.attrs.stack_size == 0 ? home->default_stack() : class_for(o.attrs.stack_size);
+
+  // Copies may park: nothing that is known of the thread holds after this.
+  const fiber_block* const parent = w != nullptr ? w->running() : nullptr;
+  local_map* const own = parent != nullptr ? parent->locals : this_thread_locals();
+  std::unique_ptr<local_map> locals;
+  if (own != nullptr) [[unlikely]]
+    locals = own->copy_for_child();
 
   fiber_block* f = home->allocate();
   if (f == nullptr) fail(std::errc::not_enough_memory, "sennit: no memory for a control block");
@@ -94,12 +103,14 @@ fiber_block* spawn(task&& work, spawn_options o) {
   f->stop_state = std::move(o.stop);
   f->set_name(o.attrs.name);
   f->work = std::move(work);
+  f->locals = locals.release();
   f->refs.store(o.detached ? 1 : 2, release);  // mm:block-refs: from here on dumps see it
   if (o.scope != nullptr) {
     try {
       scope_links::adopt(*o.scope, *f);
     } catch (...) {
       f->work.reset();
+      local_map::end(f->locals);
       f->state.set_done();
       scheduler::release(*f, this_worker());
       throw;

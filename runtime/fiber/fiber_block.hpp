@@ -18,6 +18,7 @@
 
 namespace sennit::inline v0::detail {
 
+class local_map;
 class scope_core;
 class worker;
 
@@ -71,10 +72,12 @@ class alignas(64) fiber_block : public waiter {
   std::uint16_t pins = 0;         // > 0: runs on `last` only
   atomic<std::uint32_t> refs{0};  // 0: in a free list
   stack_class stack_kind = stack_class::normal;
-  worker* last = nullptr;  // the worker that ran it last
+  worker* last = nullptr;       // the worker that ran it last
+  local_map* locals = nullptr;  // its fiber_locals' values, from the first use or the spawn on
 
   // Scopes: guarded by scope_lock where another thread may look.
   spin_lock scope_lock;
+  std::uint32_t forks = 0;          // fork_generation() at the spawn
   scope_core* innermost = nullptr;  // open scopes that this fiber owns, innermost first
   void* owner = nullptr;            // for finish: the scope that it is a child of
   finish_fn finish = nullptr;
@@ -83,7 +86,6 @@ class alignas(64) fiber_block : public waiter {
 
   // Cold.
   fp_env fp{};
-  std::uint32_t forks = 0;  // fork_generation() at the spawn
   std::uint64_t id = 0;
   std::source_location where;
   wait_queue joiners;  // its lock also guards stop_state

@@ -5,6 +5,7 @@
 
 #include "base/host.hpp"
 #include "context/tsan_section.hpp"
+#include "fiber/local_map.hpp"
 #include "sched/worker.hpp"
 
 namespace sennit::inline v0::detail {
@@ -12,6 +13,13 @@ namespace {
 
 constinit thread_local worker* tls_worker = nullptr;
 thread_local thread_waiter tls_waiter;
+constinit thread_local local_map* tls_locals = nullptr;
+
+/// After tls_waiter, so that it goes first: destructors of values may wait.
+struct locals_end {
+  ~locals_end() { local_map::end(this_thread_locals()); }
+};
+thread_local locals_end tls_locals_end;
 #if SENNIT_DEBUG_CHECKS
 constinit thread_local unsigned tls_initialisers = 0;
 #endif
@@ -32,6 +40,17 @@ constinit thread_local unsigned tls_initialisers = 0;
   thread_waiter* t = &tls_waiter;
   asm volatile("" : "+r"(t)::"memory");
   return *t;
+}
+
+[[gnu::noinline]] local_map*& this_thread_locals() noexcept {
+  local_map** p = &tls_locals;
+  asm volatile("" : "+r"(p)::"memory");
+  return *p;
+}
+
+[[gnu::noinline]] void end_locals_with_thread() noexcept {
+  const locals_end* used = &tls_locals_end;  // its use is what makes the thread destroy it
+  asm volatile("" ::"r"(used));
 }
 
 #if SENNIT_DEBUG_CHECKS

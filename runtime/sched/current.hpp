@@ -5,6 +5,7 @@
 
 namespace sennit::inline v0::detail {
 
+class local_map;
 class worker;
 
 /// The worker that runs on this thread; nullptr on a plain thread. After a switch ask again (or take what the switch
@@ -36,6 +37,11 @@ constexpr unsigned static_initialisers() noexcept { return 0; }
 
 /// The random source of this worker or plain thread. Not to be held over a switch.
 [[nodiscard]] random_source& current_random() noexcept;
+
+/// The values of this plain thread's fiber_locals; fibers have theirs in their control blocks.
+[[nodiscard]] local_map*& this_thread_locals() noexcept;
+/// From now on they are destroyed with the thread_locals.
+void end_locals_with_thread() noexcept;
 
 /// This plain thread's waiter. CHECK: not on a fiber.
 [[nodiscard]] thread_waiter& this_thread_waiter() noexcept;

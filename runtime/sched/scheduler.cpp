@@ -7,6 +7,7 @@
 #include "base/check.hpp"
 #include "base/futex.hpp"
 #include "base/log.hpp"
+#include "fiber/local_map.hpp"
 #include "sched/cpu_count.hpp"
 #include "sched/current.hpp"
 #include "sched/park.hpp"
@@ -271,6 +272,7 @@ void scheduler::starve(fiber_block* f, std::error_code why) noexcept {
       std::terminate();
     }
     hungry->work.reset();
+    local_map::end(hungry->locals);
     conclude(*this, this_worker(), *hungry);
   }
 }
@@ -345,6 +347,8 @@ bool scheduler::abandon_rest() noexcept {
     // Its nodes stay linked in whatever it waits for: from now on whoever finds them loses.
     static_cast<void>(f->state.claim(f->state.epoch(), case_stop));
     f->finish = nullptr;
+    // Values that it has used stay in its block, in the grave; it never saw those that it was spawned with.
+    if (!f->memory) local_map::end(f->locals);
     set_failure(*f, std::errc::operation_canceled, "sennit: the runtime was shut down before the fiber ended");
     conclude(*this, nullptr, *f);
   }

@@ -7,6 +7,7 @@
 #include "base/log.hpp"
 #include "base/sanitizer.hpp"
 #include "context/tsan_section.hpp"
+#include "fiber/local_map.hpp"
 #include "sched/current.hpp"
 #include "sched/park.hpp"
 #include "sched/scheduler.hpp"
@@ -132,6 +133,7 @@ void worker::fiber_entry(void* transfer) noexcept {
     }
   }
   f.work.reset();
+  local_map::end(f.locals);
   SENNIT_CHECK(!f.home->lost_by_fork(), "a fiber that forks must end the child by _exit() or exec, not by returning");
   f.last->leave(f, &worker::finish, nullptr, true);
   __builtin_unreachable();
