@@ -22,7 +22,7 @@ namespace sennit::inline v0 {
 
 /// Attributes of a new fiber.
 struct attributes {
-  /// Shown in logs, dumps and error messages; copied, at most 31 bytes are kept. Empty: "fiber".
+  /// Shown in logs, dumps and error messages; copied, at most 23 bytes are kept. Empty: "fiber".
   std::string_view name = {};
   /// Usable bytes of stack, rounded up to a slot; 0: options::stack_size of the runtime. Absurd values throw
   /// invalid_argument.
