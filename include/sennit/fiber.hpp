@@ -20,6 +20,14 @@
 
 namespace sennit::inline v0 {
 
+/// A hint: where a fiber that becomes ready goes in the queue of the worker that readies it. The order of fibers that
+/// become ready on several workers is open, and a fiber that yields goes to the end whatever its priority.
+enum class priority : std::uint8_t {
+  normal,  ///< runs next if a fiber of the same worker spawned or woke it, else at the end of the queue
+  high,    ///< runs next whoever spawned or woke it, once the worker learns of it; of several, the last one
+  low,     ///< at the end of the queue
+};
+
 /// Attributes of a new fiber.
 struct attributes {
   /// Shown in logs, dumps and error messages; copied, at most 23 bytes are kept. Empty: "fiber".
@@ -29,6 +37,9 @@ struct attributes {
   std::size_t stack_size = 0;
   /// The fiber always runs on the worker that ran it first.
   bool pinned = false;
+  /// A hint, without effect on a pinned fiber and under options::force_migrate. Starves nobody: after three fibers that
+  /// run next, one from the queue does.
+  sennit::priority priority = sennit::priority::normal;
   /// Where the fiber was spawned, for dumps: filled in where these attributes are written.
   std::source_location where = std::source_location::current();
 };

@@ -89,6 +89,7 @@ fiber_block* spawn(task&& work, spawn_options o) {
   f->wait_for = wait_kind::none;
   f->detached.store(o.detached, relaxed);  // mm:detached
   f->yields = 0;
+  f->priority = o.attrs.priority;
   f->shields = 0;
   f->pins = o.attrs.pinned ? 1 : 0;
   f->last = nullptr;

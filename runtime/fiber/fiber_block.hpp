@@ -8,6 +8,7 @@
 
 #include <sennit/detail/task.hpp>
 #include <sennit/detail/wait_queue.hpp>
+#include <sennit/fiber.hpp>
 #include <sennit/stop_token.hpp>
 
 #include "context/context.hpp"
@@ -68,6 +69,7 @@ class alignas(64) fiber_block : public waiter {
   wait_kind wait_for = wait_kind::none;
   atomic<bool> detached{false};  // by whoever detaches, under joiners.lock
   std::uint8_t yields = 0;
+  sennit::priority priority = sennit::priority::normal;
   std::uint16_t shields = 0;      // > 0: ambient stop and deadline are suspended
   std::uint16_t pins = 0;         // > 0: runs on `last` only
   atomic<std::uint32_t> refs{0};  // 0: in a free list
@@ -96,6 +98,11 @@ class alignas(64) fiber_block : public waiter {
 
   /// Asked by whoever has it in hand while it does not run; TSan knows no edge back to the fiber, which writes it.
   [[nodiscard]] SENNIT_NO_TSAN bool pinned() const noexcept { return pins != 0; }
+  /// The same. May run next on whichever worker readies it.
+  [[nodiscard]] SENNIT_NO_TSAN bool may_run_next() const noexcept {
+    return pins == 0 && priority != sennit::priority::low;
+  }
+  [[nodiscard]] SENNIT_NO_TSAN bool urgent() const noexcept { return pins == 0 && priority == sennit::priority::high; }
   [[nodiscard]] std::string_view name() const noexcept {
     return name_bytes[0] != '\0' ? std::string_view(name_bytes) : std::string_view("fiber");
   }

@@ -180,7 +180,7 @@ void scheduler::make_ready(fiber_block& f) noexcept {
   if (w != nullptr && &w->home == this) {
     const tsan_section on_thread(w->tsan.self());
     tsan_acquire(&f);
-    if (!f.pinned() && !options_.force_migrate) [[likely]] {
+    if (f.may_run_next() && !options_.force_migrate) [[likely]] {
       // Alone in the slot it runs next, here: waking another worker for it would only cost. What it displaces is for
       // all.
       if (w->push_next(&f)) notify();
@@ -216,7 +216,13 @@ void scheduler::requeue(worker& w, fiber_block& f) noexcept {
 }
 
 void scheduler::requeue(worker& w, fiber_chain&& chain) noexcept {
-  while (fiber_block* f = chain.pop_front()) requeue(w, *f);
+  while (fiber_block* f = chain.pop_front()) {
+    if (f->urgent() && !options_.force_migrate) [[unlikely]] {
+      w.push_next(f);
+    } else {
+      requeue(w, *f);
+    }
+  }
 }
 
 void scheduler::inject(fiber_chain&& chain) noexcept {

@@ -40,8 +40,8 @@ class scheduler {
 
   /// Queues a claimed fiber of this runtime, from wherever the caller is.
   void make_ready(fiber_block& f) noexcept;
-  /// Queues fibers of this runtime at the end of `w`'s queue, or where a pin or force_migrate wants them. On w's
-  /// thread.
+  /// Queues fibers of this runtime at the end of `w`'s queue, or where a pin or force_migrate wants them; of a chain,
+  /// which others made ready, an urgent fiber runs next. On w's thread.
   void requeue(worker& w, fiber_block& f) noexcept;
   void requeue(worker& w, fiber_chain&& chain) noexcept;
   /// Queues fibers for any worker and wakes one.

@@ -186,6 +186,10 @@ fiber_block* worker::pick_next() noexcept {
 bool worker::push_next(fiber_block* f) noexcept {
   fiber_block* older = next_.exchange(f, acq_rel);  // mm:lifo-slot
   if (older == nullptr) return false;
+  if (older->urgent() && !f->urgent()) [[unlikely]] {
+    older = next_.exchange(older, acq_rel);  // mm:lifo-slot: back to its place; a thief may have been there
+    if (older == nullptr) return true;
+  }
   push_back(older);  // the newest runs next, on a warm cache
   return true;
 }
@@ -196,7 +200,13 @@ void worker::push_back(fiber_block* f) noexcept {
 }
 
 void worker::push_back(fiber_chain&& chain) noexcept {
-  while (fiber_block* f = chain.pop_front()) push_back(f);
+  while (fiber_block* f = chain.pop_front()) {
+    if (f->urgent()) [[unlikely]] {
+      push_next(f);
+    } else {
+      push_back(f);
+    }
+  }
 }
 
 void worker::push_mailbox(fiber_block* f) noexcept {

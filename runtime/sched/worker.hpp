@@ -49,11 +49,12 @@ class worker {
   worker* leave(fiber_block& me, after_switch_fn after, void* arg, bool final = false) noexcept;
   /// Runs others first; returns the worker that `me` is on then. Returns at once if nobody is ready.
   worker* yield(fiber_block& me) noexcept;
-  /// A fiber that the running one made ready: it runs next, unless that slot was used three times in a row. True if
-  /// another one had to leave the slot for the queue.
+  /// A fiber that the running one made ready, or an urgent one: it runs next, unless that slot was used three times in
+  /// a row, or an urgent one is there and this is not. True if one had to leave the slot for the queue.
   bool push_next(fiber_block* f) noexcept;
   /// To the end of the queue.
   void push_back(fiber_block* f) noexcept;
+  /// From outside: an urgent one runs next.
   void push_back(fiber_chain&& chain) noexcept;
   /// The thread's exception state, for switch_context.
   [[nodiscard]] SENNIT_NO_TSAN exception_state& live_exceptions() const noexcept { return *live_; }
