@@ -77,4 +77,9 @@ class condition_variable {
   detail::wait_queue waiters_;
 };
 
+/// std::notify_all_at_thread_exit's twin: when the calling fiber (or plain thread) has ended, its locals and
+/// fiber_locals destroyed, wakes all waiters and then unlocks the mutex, which stays locked until then. Throws
+/// std::bad_alloc. CHECK: the caller holds the lock.
+SENNIT_API void notify_all_at_fiber_exit(condition_variable& cv, std::unique_lock<mutex> lock);
+
 }  // namespace sennit::inline v0

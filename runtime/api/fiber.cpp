@@ -102,6 +102,7 @@ fiber_block* spawn(task&& work, spawn_options o) {
   f->id = new_id();
   f->where = o.attrs.where;
   f->stop_state = std::move(o.stop);
+  f->exits = {};  // one that was given up has left its own behind
   f->set_name(o.attrs.name);
   f->work = std::move(work);
   f->locals = locals.release();

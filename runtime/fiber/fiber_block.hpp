@@ -13,6 +13,7 @@
 
 #include "context/context.hpp"
 #include "context/tsan_section.hpp"
+#include "fiber/exit_list.hpp"
 #include "fiber/timer_node.hpp"
 #include "fiber/waiter.hpp"
 #include "stack/stack.hpp"
@@ -94,6 +95,7 @@ class alignas(64) fiber_block : public waiter {
   std::exception_ptr failure;
   sennit::stop_source stop_state{nostopstate};  // made when somebody asks for it
   char name_bytes[24] = {};
+  exit_list exits;  // run by the fiber itself, after `work` is gone
   task work;
 
   /// Asked by whoever has it in hand while it does not run; TSan knows no edge back to the fiber, which writes it.

@@ -14,12 +14,21 @@ namespace {
 constinit thread_local worker* tls_worker = nullptr;
 thread_local thread_waiter tls_waiter;
 constinit thread_local local_map* tls_locals = nullptr;
+constinit thread_local exit_list tls_exits;
+constinit thread_local bool tls_exits_over = false;
 
-/// After tls_waiter, so that it goes first: destructors of values may wait.
-struct locals_end {
-  ~locals_end() { local_map::end(this_thread_locals()); }
+/// What a plain thread does at its end, as a fiber does: its values go first, then the exit list runs. Constructed
+/// after the waiter, which both may use: destroyed before it.
+struct thread_end {
+  bool used = true;  // an object without state is never constructed, nor destroyed
+  ~thread_end() {
+    local_map::end(this_thread_locals());
+    tls_exits.run();
+    tls_exits_over = true;
+  }
 };
-thread_local locals_end tls_locals_end;
+thread_local thread_end tls_end;
+
 #if SENNIT_DEBUG_CHECKS
 constinit thread_local unsigned tls_initialisers = 0;
 #endif
@@ -49,8 +58,14 @@ constinit thread_local unsigned tls_initialisers = 0;
 }
 
 [[gnu::noinline]] void end_locals_with_thread() noexcept {
-  const locals_end* used = &tls_locals_end;  // its use is what makes the thread destroy it
+  const bool used = tls_end.used;  // its use is what makes the thread destroy it
   asm volatile("" ::"r"(used));
+}
+
+[[gnu::noinline]] exit_list* this_thread_exits() noexcept {
+  exit_list* list = !tls_exits_over && tls_end.used ? &tls_exits : nullptr;
+  asm volatile("" : "+r"(list)::"memory");
+  return list;
 }
 
 #if SENNIT_DEBUG_CHECKS

@@ -1,6 +1,7 @@
 #pragma once
 // The thread_locals of the runtime: all of them, behind accessors that no compiler can cache over a switch.
 #include "base/random.hpp"
+#include "fiber/exit_list.hpp"
 #include "fiber/waiter.hpp"
 
 namespace sennit::inline v0::detail {
@@ -45,5 +46,8 @@ void end_locals_with_thread() noexcept;
 
 /// This plain thread's waiter. CHECK: not on a fiber.
 [[nodiscard]] thread_waiter& this_thread_waiter() noexcept;
+
+/// What this plain thread does at its end; nullptr once it has done it. Not on a fiber.
+[[nodiscard]] exit_list* this_thread_exits() noexcept;
 
 }  // namespace sennit::inline v0::detail

@@ -134,6 +134,7 @@ void worker::fiber_entry(void* transfer) noexcept {
   }
   f.work.reset();
   local_map::end(f.locals);
+  f.exits.run();
   SENNIT_CHECK(!f.home->lost_by_fork(), "a fiber that forks must end the child by _exit() or exec, not by returning");
   f.last->leave(f, &worker::finish, nullptr, true);
   __builtin_unreachable();

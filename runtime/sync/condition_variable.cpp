@@ -1,4 +1,7 @@
+#include <memory>
+
 #include <sennit/condition_variable.hpp>
+#include <sennit/detail/exit_node.hpp>
 
 #include "base/check.hpp"
 #include "sync/waiting.hpp"
@@ -38,6 +41,32 @@ bool condition_variable::wait_before(std::unique_lock<mutex>& lock, wait_bound u
   m.lock();  // never interrupted: the caller's unique_lock owns it whatever ended the wait
   if (woken_by != case_token) throw_if_canceled(woken_by);
   return woken_by == node.which;
+}
+
+namespace {
+
+/// Owned by the exit list.
+struct exit_notice : exit_node {
+  condition_variable* cv = nullptr;
+  mutex* locked = nullptr;
+};
+
+void give_notice(exit_node& self) noexcept SENNIT_NO_ANALYSIS {  // the lock was taken by the caller below
+  const std::unique_ptr<exit_notice> notice(static_cast<exit_notice*>(&self));
+  // In this order: who sees what the lock guards may destroy the condition variable as soon as it is unlocked.
+  notice->cv->notify_all();
+  notice->locked->unlock();
+}
+
+}  // namespace
+
+void notify_all_at_fiber_exit(condition_variable& cv, std::unique_lock<mutex> lock) {
+  SENNIT_CHECK(lock.owns_lock(), "notify_all_at_fiber_exit needs a locked unique_lock: lock it and move it in");
+  auto notice = std::make_unique<exit_notice>();
+  notice->run = give_notice;
+  notice->cv = &cv;
+  notice->locked = lock.release();
+  run_at_exit(*notice.release());
 }
 
 }  // namespace sennit::inline v0
