@@ -57,6 +57,8 @@ struct spawn_options {
   scope_core* scope = nullptr;  // null: no scope
   bool detached = false;
   stop_source stop{nostopstate};
+  void (*finish)(void* owner, fiber_block& f) noexcept = nullptr;  // as fiber_block's; not with a scope
+  void* owner = nullptr;
 };
 
 SENNIT_API fiber_block* spawn(task&& work, spawn_options options);

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include <sennit/fiber.hpp>
+#include <sennit/future.hpp>
 
 namespace sennit::inline v0 {
 
@@ -96,6 +97,23 @@ class runtime {
     requires detail::fiber_callable<F, Args...>
   fiber spawn(attributes attrs, F&& f, Args&&... args) {
     return fiber(detail::spawn_bound({.attrs = attrs, .home = core_}, std::forward<F>(f), std::forward<Args>(args)...));
+  }
+
+  /// sennit::async as a fiber of this runtime; from any thread or fiber.
+  template <class F>
+    requires detail::async_callable<F>
+  [[nodiscard]] auto async(F&& f, std::source_location where = std::source_location::current()) {
+    return async(attributes{.where = where}, std::forward<F>(f));
+  }
+  template <class F, class Arg, class... Args>
+    requires detail::async_callable<F, Arg, Args...>
+  [[nodiscard]] auto async(F&& f, Arg&& arg, Args&&... args) {
+    return async(attributes{}, std::forward<F>(f), std::forward<Arg>(arg), std::forward<Args>(args)...);
+  }
+  template <class F, class... Args>
+    requires detail::async_callable<F, Args...>
+  [[nodiscard]] future<detail::async_result<F, Args...>> async(attributes attrs, F&& f, Args&&... args) {
+    return detail::spawn_async({.attrs = attrs, .home = core_}, std::forward<F>(f), std::forward<Args>(args)...);
   }
 
   /// Refuses new fibers, asks all fibers to stop (ambient), waits until they have ended or `timeout` has passed, then

@@ -10,6 +10,7 @@
 #include <sennit/event_queue.hpp>
 #include <sennit/fiber.hpp>
 #include <sennit/fiber_local.hpp>
+#include <sennit/future.hpp>
 #include <sennit/io.hpp>
 #include <sennit/latch.hpp>
 #include <sennit/mutex.hpp>

@@ -95,8 +95,9 @@ fiber_block* spawn(task&& work, spawn_options o) {
   f->last = nullptr;
   f->ambient_deadline = never;
   f->innermost = nullptr;
-  f->owner = nullptr;
-  f->finish = nullptr;
+  f->owner = o.owner;
+  f->finish = o.finish;
+  f->finish_given_up = o.finish != nullptr;
   f->fp = current_fp_env();
   f->forks = fork_generation();
   f->id = new_id();

@@ -38,6 +38,7 @@ enum class wait_kind : std::uint8_t {
   channel_send,
   channel_receive,
   event,
+  future,
   wait_group,
   scope,
   join,
@@ -68,6 +69,7 @@ class alignas(64) fiber_block : public waiter {
   nanos wait_since = 0;  // the worker's clock of its last poll
   nanos ambient_deadline = never;
   wait_kind wait_for = wait_kind::none;
+  bool finish_given_up = false;  // `finish` is called too if the fiber is given up: its owner is not on a fiber's stack
   atomic<bool> detached{false};  // by whoever detaches, under joiners.lock
   std::uint8_t yields = 0;
   sennit::priority priority = sennit::priority::normal;

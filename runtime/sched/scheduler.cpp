@@ -352,7 +352,7 @@ bool scheduler::abandon_rest() noexcept {
     stacks_left = stacks_left || f->memory;
     // Its nodes stay linked in whatever it waits for: from now on whoever finds them loses.
     static_cast<void>(f->state.claim(f->state.epoch(), case_stop));
-    f->finish = nullptr;
+    if (!f->finish_given_up) f->finish = nullptr;
     // Values that it has used stay in its block, in the grave; it never saw those that it was spawned with.
     if (!f->memory) local_map::end(f->locals);
     set_failure(*f, std::errc::operation_canceled, "sennit: the runtime was shut down before the fiber ended");
