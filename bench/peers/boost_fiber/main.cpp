@@ -1,0 +1,156 @@
+// Boost.Fiber's side of the comparison: round_robin, the default, on one worker; work_stealing on two, where an idle
+// worker sleeps as in the other systems. It has neither semaphores nor select. Workloads: bench/groups.py; command
+// line: bench/peers/README.md.
+#include <boost/fiber/all.hpp>
+#include <boost/version.hpp>
+
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "common/program.hpp"
+
+namespace {
+
+namespace fibers = boost::fibers;
+
+void in_two_fibers(auto&& a, auto&& b) {
+  fibers::fiber first(a);
+  fibers::fiber second(b);
+  first.join();
+  second.join();
+}
+
+void round_trips(const char* name, double seconds) {
+  bench::measure(name, seconds, 1, [](std::uint64_t n) {
+    fibers::unbuffered_channel<int> there;
+    fibers::unbuffered_channel<int> back;
+    in_two_fibers(
+        [&] {
+          int v = 1;
+          for (std::uint64_t i = 0; i < n; ++i) {
+            there.push(v);
+            back.pop(v);
+          }
+        },
+        [&] {
+          int v = 1;
+          for (std::uint64_t i = 0; i < n; ++i) {
+            there.pop(v);
+            back.push(v);
+          }
+        });
+  });
+}
+
+void channel_unbuffered_round_trip(double seconds) { round_trips("channel_unbuffered_round_trip", seconds); }
+
+void ping_pong_2_workers(double seconds) {
+  fibers::mutex m;
+  fibers::condition_variable_any stop;
+  bool stopped = false;
+  std::thread second([&] {
+    fibers::use_scheduling_algorithm<fibers::algo::work_stealing>(2, true);
+    std::unique_lock lock(m);
+    stop.wait(lock, [&] { return stopped; });
+  });
+  fibers::use_scheduling_algorithm<fibers::algo::work_stealing>(2, true);
+  round_trips("ping_pong_2_workers", seconds);
+  {
+    const std::lock_guard lock(m);
+    stopped = true;
+  }
+  stop.notify_all();
+  second.join();
+}
+
+void channel_buffered64_message(double seconds) {
+  bench::measure("channel_buffered64_message", seconds, 1, [](std::uint64_t n) {
+    fibers::buffered_channel<int> ch(64);
+    in_two_fibers(
+        [&] {
+          for (std::uint64_t i = 0; i < n; ++i) ch.push(1);
+        },
+        [&] {
+          int v = 0;
+          for (std::uint64_t i = 0; i < n; ++i) ch.pop(v);
+        });
+  });
+}
+
+void mutex_uncontended(double seconds) {
+  fibers::mutex m;
+  bench::measure("mutex_uncontended", seconds, 1, [&](std::uint64_t n) {
+    for (std::uint64_t i = 0; i < n; ++i) {
+      m.lock();
+      m.unlock();
+    }
+  });
+}
+
+void lock_yield_unlock_1000(double seconds) {
+  constexpr std::size_t count = 1000;
+  bench::measure("lock_yield_unlock_1000", seconds, count, [](std::uint64_t n) {
+    fibers::mutex m;
+    std::vector<fibers::fiber> all;
+    for (std::size_t f = 0; f < count; ++f) {
+      all.emplace_back([&] {
+        for (std::uint64_t i = 0; i < n; ++i) {
+          const std::lock_guard lock(m);
+          boost::this_fiber::yield();
+        }
+      });
+    }
+    for (auto& f : all) f.join();
+  });
+}
+
+void condition_variable_handoff(double seconds) {
+  bench::measure("condition_variable_handoff", seconds, 2, [](std::uint64_t n) {
+    fibers::mutex m;
+    fibers::condition_variable turned;
+    int turn = 0;
+    const auto alternate = [&, n](int me) {
+      for (std::uint64_t i = 0; i < n; ++i) {
+        std::unique_lock lock(m);
+        turned.wait(lock, [&] { return turn == me; });
+        turn = 1 - me;
+        turned.notify_one();
+      }
+    };
+    in_two_fibers([&] { alternate(0); }, [&] { alternate(1); });
+  });
+}
+
+void sleep_10k(double seconds) {
+  bench::sleeps all(seconds);
+  std::vector<fibers::fiber> sleepers;
+  for (std::size_t f = 0; f < bench::sleeps::sleepers; ++f) {
+    sleepers.emplace_back([&] {
+      for (std::size_t i = 0; i < all.each(); ++i) {
+        const auto duration = all.next();
+        const auto due = bench::steady::now() + duration;
+        boost::this_fiber::sleep_for(duration);
+        all.over(due);
+      }
+    });
+  }
+  for (auto& f : sleepers) f.join();
+  all.report_all();
+}
+
+constexpr bench::benchmark benchmarks[] = {
+    {"channel_unbuffered_round_trip", channel_unbuffered_round_trip},
+    {"channel_buffered64_message", channel_buffered64_message},
+    {"mutex_uncontended", mutex_uncontended},
+    {"lock_yield_unlock_1000", lock_yield_unlock_1000},
+    {"condition_variable_handoff", condition_variable_handoff},
+    {"sleep_10k", sleep_10k},
+    {"ping_pong_2_workers", ping_pong_2_workers},
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return bench::program(argc, argv, "Boost.Fiber " BOOST_LIB_VERSION " (g++ " __VERSION__ ")", benchmarks);
+}

@@ -1,0 +1,111 @@
+#pragma once
+// What the C++ programs of the comparison share: their command line, calibration, and the sleeps' statistics. The Go
+// and the Rust program do the same in their language; bench/peers/README.md is the contract.
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <exception>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace bench {
+
+using steady = std::chrono::steady_clock;
+
+/// One benchmark: run(seconds) prints one line for each of its results. seconds 0: once, with a tiny count.
+struct benchmark {
+  std::string_view name;
+  void (*run)(double seconds);
+};
+
+inline void report(const char* result, double value) { std::printf("%s %.6g\n", result, value); }
+
+/// For what can only be a bug of the program or of the measured system: the driver shows the message and stops.
+[[noreturn]] inline void fail(const char* what) {
+  std::fprintf(stderr, "%s\n", what);
+  std::exit(1);
+}
+
+/// Reports nanoseconds per operation. work(n) does n * `operations` of them; n grows until one call takes `seconds`.
+template <class Work>
+void measure(const char* result, double seconds, double operations, Work&& work) {
+  for (std::uint64_t n = 100;;) {
+    const auto start = steady::now();
+    work(n);
+    const std::chrono::duration<double> took = steady::now() - start;
+    if (took.count() >= seconds) return report(result, took.count() * 1e9 / (static_cast<double>(n) * operations));
+    n = static_cast<std::uint64_t>(static_cast<double>(n) *
+                                   std::clamp(1.2 * seconds / std::max(took.count(), 1e-9), 2.0, 100.0));
+  }
+}
+
+/// CPU time of the process, in seconds.
+inline double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+
+/// sleep_10k: which sleeps, and what becomes of them. One thread.
+class sleeps {
+ public:
+  static constexpr std::size_t sleepers = 10'000;
+
+  explicit sleeps(double seconds) : each_(seconds > 0 ? 5 : 1), start_cpu_(cpu_seconds()) {
+    late_.reserve(each_ * sleepers);
+  }
+
+  [[nodiscard]] std::size_t each() const { return each_; }
+
+  /// The next duration: 1 to 100 ms, from a fixed seed; the same in all languages. Asked for in order of the sleeps.
+  std::chrono::nanoseconds next() {
+    random_ = random_ * 6364136223846793005U + 1442695040888963407U;
+    return std::chrono::nanoseconds(1'000'000 + (random_ >> 33) % 99'000'001);
+  }
+
+  /// A sleep that should have ended at `due` is over now.
+  void over(steady::time_point due) {
+    const auto late = steady::now() - due;
+    if (late < steady::duration::zero()) fail("a sleep ended early");
+    late_.push_back(std::chrono::duration<double, std::micro>(late).count());
+  }
+
+  /// When all are over.
+  void report_all() {
+    const double cpu = cpu_seconds() - start_cpu_;
+    if (late_.size() != each_ * sleepers) fail("a sleep got lost");
+    report("sleep_10k_cpu", cpu * 1e6 / static_cast<double>(late_.size()));
+    const auto middle = late_.begin() + static_cast<std::ptrdiff_t>(late_.size() / 2);
+    std::nth_element(late_.begin(), middle, late_.end());
+    report("sleep_10k_oversleep", *middle);
+  }
+
+ private:
+  const std::size_t each_;
+  const double start_cpu_;
+  std::uint64_t random_ = 1;
+  std::vector<double> late_;  // microseconds
+};
+
+/// main() of a program: --version, --list, or NAME SECONDS.
+inline int program(int argc, char** argv, const char* version, std::span<const benchmark> benchmarks) {
+  const std::string_view what = argc > 1 ? argv[1] : "";
+  if (what == "--version") return std::puts(version), 0;
+  if (what == "--list") {
+    for (const auto& b : benchmarks) std::printf("%.*s\n", static_cast<int>(b.name.size()), b.name.data());
+    return 0;
+  }
+  const auto found = std::find_if(benchmarks.begin(), benchmarks.end(), [&](auto& b) { return b.name == what; });
+  if (argc != 3 || found == benchmarks.end()) {
+    std::fprintf(stderr, "usage: %s --version | --list | NAME SECONDS\n", argv[0]);
+    return 2;
+  }
+  try {
+    found->run(std::strtod(argv[2], nullptr));
+  } catch (const std::exception& e) {
+    fail(e.what());
+  }
+  return 0;
+}
+
+}  // namespace bench

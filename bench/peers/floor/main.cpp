@@ -1,0 +1,130 @@
+// The floors of the comparison: the least that each workload can cost here, with nothing around it. A switch is the
+// bare assembly loop that the microbenchmark of the switch uses too; a lock is one exchange, an unlock another.
+// Workloads: bench/groups.py; command line: bench/peers/README.md.
+#include <sys/prctl.h>
+#include <time.h>
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <queue>
+
+#include "common/program.hpp"
+
+namespace {
+
+/// `count` times a lock and an unlock of a lock that nobody else wants.
+void lock_pairs(std::uint64_t count) {
+  static std::atomic<int> lock{0};
+  for (std::uint64_t i = 0; i < count; ++i) {
+    if (lock.exchange(1, std::memory_order_acquire) != 0) bench::fail("the floor's lock is taken");
+    lock.exchange(0, std::memory_order_release);
+  }
+}
+
+/// lock_pairs alone: `each` of them per operation.
+template <int each>
+void pairs(const char* name, double seconds) {
+  bench::measure(name, seconds, 1, [](std::uint64_t n) { lock_pairs(n * each); });
+}
+
+void channel_buffered64_message(double seconds) { pairs<2>("channel_buffered64_message", seconds); }
+void mutex_uncontended(double seconds) { pairs<1>("mutex_uncontended", seconds); }
+void select_4_one_ready(double seconds) { pairs<2>("select_4_one_ready", seconds); }
+
+#if defined(SENNIT_BARE_SWITCH)
+extern "C" void bare_rounds(void** from, void** to, std::uint64_t rounds);
+extern "C" void bare_other();
+
+/// Two stacks that switch to each other.
+class two_stacks {
+ public:
+  two_stacks() {
+    std::uint64_t* word = stack_->data() + stack_->size() - 2;
+    *word = reinterpret_cast<std::uintptr_t>(&bare_other);
+    for (int saved = 0; saved < 6; ++saved) *--word = 0;
+#if defined(SENNIT_FP_ENV)
+    std::uint16_t x87 = 0;
+    asm volatile("fnstcw %0" : "=m"(x87));
+    *--word = std::uint64_t{x87} << 32 | without_exception_flags();
+#endif
+    other_ = word;
+  }
+
+  /// `count` times there and back.
+  void rounds(std::uint64_t count) {
+    __builtin_ia32_ldmxcsr(without_exception_flags());
+    bare_rounds(&mine_, &other_, count);
+  }
+
+ private:
+  /// To load an MXCSR that differs in anything is slow on some cores: both stacks have the same.
+  static unsigned without_exception_flags() { return __builtin_ia32_stmxcsr() & ~0x3fU; }
+
+  struct alignas(64) words : std::array<std::uint64_t, 8192> {};
+  std::unique_ptr<words> stack_ = std::make_unique<words>();
+  void* mine_ = nullptr;
+  void* other_ = nullptr;
+};
+
+/// n rounds, which are two switches each, and `locks` lock pairs for each switch.
+template <int locks>
+void switches(const char* name, double seconds, double operations_per_round) {
+  two_stacks stacks;
+  bench::measure(name, seconds, operations_per_round, [&](std::uint64_t n) {
+    stacks.rounds(n);
+    lock_pairs(n * 2 * locks);
+  });
+}
+
+void channel_unbuffered_round_trip(double seconds) { switches<0>("channel_unbuffered_round_trip", seconds, 1); }
+void lock_yield_unlock_1000(double seconds) { switches<1>("lock_yield_unlock_1000", seconds, 2); }
+void semaphore_handoff(double seconds) { switches<0>("semaphore_handoff", seconds, 2); }
+void condition_variable_handoff(double seconds) { switches<1>("condition_variable_handoff", seconds, 2); }
+void ping_pong_2_workers(double seconds) { switches<0>("ping_pong_2_workers", seconds, 1); }
+#endif
+
+/// One thread with a heap of deadlines, which sleeps until the next.
+void sleep_10k(double seconds) {
+  ::prctl(PR_SET_TIMERSLACK, 1);
+  struct sleeper {
+    bench::steady::time_point due;
+    std::size_t left;  // sleeps, this one included
+    bool operator<(const sleeper& other) const { return due > other.due; }
+  };
+  bench::sleeps all(seconds);
+  std::priority_queue<sleeper> next;
+  for (std::size_t i = 0; i < bench::sleeps::sleepers; ++i) next.push({bench::steady::now() + all.next(), all.each()});
+  while (!next.empty()) {
+    const sleeper first = next.top();
+    if (first.due > bench::steady::now()) {
+      const auto ns = first.due.time_since_epoch().count();
+      const ::timespec until{.tv_sec = ns / 1'000'000'000, .tv_nsec = ns % 1'000'000'000};
+      ::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr);
+    }
+    next.pop();
+    all.over(first.due);
+    if (first.left > 1) next.push({bench::steady::now() + all.next(), first.left - 1});
+  }
+  all.report_all();
+}
+
+constexpr bench::benchmark benchmarks[] = {
+    {"channel_buffered64_message", channel_buffered64_message},
+    {"mutex_uncontended", mutex_uncontended},
+    {"select_4_one_ready", select_4_one_ready},
+#if defined(SENNIT_BARE_SWITCH)
+    {"channel_unbuffered_round_trip", channel_unbuffered_round_trip},
+    {"lock_yield_unlock_1000", lock_yield_unlock_1000},
+    {"semaphore_handoff", semaphore_handoff},
+    {"condition_variable_handoff", condition_variable_handoff},
+    {"ping_pong_2_workers", ping_pong_2_workers},
+#endif
+    {"sleep_10k", sleep_10k},
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return bench::program(argc, argv, "bare switches, exchanges, and a heap of deadlines", benchmarks);
+}

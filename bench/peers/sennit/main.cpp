@@ -1,0 +1,190 @@
+// sennit's side of the comparison. Workloads: bench/groups.py; command line: bench/peers/README.md.
+#include <array>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include <sennit/sennit.hpp>
+#if __has_include(<sennit/select.hpp>)
+#include <sennit/select.hpp>
+#endif
+
+#include "common/program.hpp"
+
+namespace {
+
+void on_workers(unsigned workers, auto&& f) { sennit::run({.workers = workers, .stall_threshold = {}}, f); }
+
+void in_two_fibers(auto&& a, auto&& b) {
+  sennit::fiber first(a);
+  sennit::fiber second(b);
+  first.join();
+  second.join();
+}
+
+void round_trips(const char* name, double seconds, unsigned workers) {
+  on_workers(workers, [&] {
+    bench::measure(name, seconds, 1, [](std::uint64_t n) {
+      sennit::channel<int> there;
+      sennit::channel<int> back;
+      in_two_fibers(
+          [&] {
+            for (std::uint64_t i = 0; i < n; ++i) {
+              there.send(1);
+              back.receive();
+            }
+          },
+          [&] {
+            for (std::uint64_t i = 0; i < n; ++i) {
+              there.receive();
+              back.send(1);
+            }
+          });
+    });
+  });
+}
+
+void channel_unbuffered_round_trip(double seconds) { round_trips("channel_unbuffered_round_trip", seconds, 1); }
+void ping_pong_2_workers(double seconds) { round_trips("ping_pong_2_workers", seconds, 2); }
+
+void channel_buffered64_message(double seconds) {
+  on_workers(1, [&] {
+    bench::measure("channel_buffered64_message", seconds, 1, [](std::uint64_t n) {
+      sennit::channel<int> ch(64);
+      in_two_fibers(
+          [&] {
+            for (std::uint64_t i = 0; i < n; ++i) ch.send(1);
+          },
+          [&] {
+            for (std::uint64_t i = 0; i < n; ++i) ch.receive();
+          });
+    });
+  });
+}
+
+void mutex_uncontended(double seconds) {
+  on_workers(1, [&] {
+    sennit::mutex m;
+    bench::measure("mutex_uncontended", seconds, 1, [&](std::uint64_t n) {
+      for (std::uint64_t i = 0; i < n; ++i) {
+        m.lock();
+        m.unlock();
+      }
+    });
+  });
+}
+
+void lock_yield_unlock_1000(double seconds) {
+  static constexpr std::size_t fibers = 1000;
+  on_workers(1, [&] {
+    bench::measure("lock_yield_unlock_1000", seconds, fibers, [](std::uint64_t n) {
+      sennit::mutex m;
+      std::vector<sennit::fiber> all;
+      for (std::size_t f = 0; f < fibers; ++f) {
+        all.emplace_back([&] {
+          for (std::uint64_t i = 0; i < n; ++i) {
+            const std::lock_guard lock(m);
+            sennit::this_fiber::yield();
+          }
+        });
+      }
+      for (auto& f : all) f.join();
+    });
+  });
+}
+
+void semaphore_handoff(double seconds) {
+  on_workers(1, [&] {
+    bench::measure("semaphore_handoff", seconds, 2, [](std::uint64_t n) {
+      sennit::binary_semaphore mine(1);
+      sennit::binary_semaphore yours(0);
+      const auto alternate = [n](auto& wait, auto& wake) {
+        for (std::uint64_t i = 0; i < n; ++i) {
+          wait.acquire();
+          wake.release();
+        }
+      };
+      in_two_fibers([&] { alternate(mine, yours); }, [&] { alternate(yours, mine); });
+    });
+  });
+}
+
+void condition_variable_handoff(double seconds) {
+  on_workers(1, [&] {
+    bench::measure("condition_variable_handoff", seconds, 2, [](std::uint64_t n) {
+      sennit::mutex m;
+      sennit::condition_variable turned;
+      int turn = 0;
+      const auto alternate = [&, n](int me) {
+        for (std::uint64_t i = 0; i < n; ++i) {
+          std::unique_lock lock(m);
+          turned.wait(lock, [&] { return turn == me; });
+          turn = 1 - me;
+          turned.notify_one();
+        }
+      };
+      in_two_fibers([&] { alternate(0); }, [&] { alternate(1); });
+    });
+  });
+}
+
+#if __has_include(<sennit/select.hpp>)
+void select_4_one_ready(double seconds) {
+  on_workers(1, [&] {
+    bench::measure("select_4_one_ready", seconds, 1, [](std::uint64_t n) {
+      sennit::channel<int> a(1);
+      sennit::channel<int> b(1);
+      sennit::channel<int> c(1);
+      sennit::channel<int> d(1);
+      const std::array all{&a, &b, &c, &d};
+      std::uint64_t sum = 0;
+      const auto add = [&](std::optional<int> v) { sum += static_cast<std::uint64_t>(v.value_or(0)); };
+      for (std::uint64_t i = 0; i < n; ++i) {
+        if (!all[i % 4]->try_send(1)) bench::fail("select left a message behind");
+        sennit::select(sennit::on_receive(a, add), sennit::on_receive(b, add), sennit::on_receive(c, add),
+                       sennit::on_receive(d, add));
+      }
+      if (sum != n) bench::fail("select received something else");
+    });
+  });
+}
+#endif
+
+void sleep_10k(double seconds) {
+  on_workers(1, [&] {
+    bench::sleeps all(seconds);
+    std::vector<sennit::fiber> sleepers;
+    for (std::size_t f = 0; f < bench::sleeps::sleepers; ++f) {
+      sleepers.emplace_back([&] {
+        for (std::size_t i = 0; i < all.each(); ++i) {
+          const auto duration = all.next();
+          const auto due = bench::steady::now() + duration;
+          sennit::this_fiber::sleep_for(duration);
+          all.over(due);
+        }
+      });
+    }
+    for (auto& f : sleepers) f.join();
+    all.report_all();
+  });
+}
+
+constexpr bench::benchmark benchmarks[] = {
+    {"channel_unbuffered_round_trip", channel_unbuffered_round_trip},
+    {"channel_buffered64_message", channel_buffered64_message},
+    {"mutex_uncontended", mutex_uncontended},
+    {"lock_yield_unlock_1000", lock_yield_unlock_1000},
+    {"semaphore_handoff", semaphore_handoff},
+    {"condition_variable_handoff", condition_variable_handoff},
+#if __has_include(<sennit/select.hpp>)
+    {"select_4_one_ready", select_4_one_ready},
+#endif
+    {"sleep_10k", sleep_10k},
+    {"ping_pong_2_workers", ping_pong_2_workers},
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return bench::program(argc, argv, "sennit " SENNIT_VERSION " (" SENNIT_COMPILER ")", benchmarks);
+}
