@@ -1,0 +1,182 @@
+"""Measures sennit beside other systems in one run: repeats interleaved (A B C D A B C D), on pinned CPUs.
+
+usage: compare.py DIR [--filter REGEX] [--json FILE] [--quick]
+
+DIR holds the programs: sennit and floor (built by CMake), and of the peers those that bench/peers/build could build.
+bench/peers/README.md says how a program is called and what the JSON file holds; bench/groups.py what is measured.
+Exits 1, with the command and its output, if a program fails.
+"""
+import argparse
+import json
+import math
+import os
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+
+import groups
+
+PEERS = ("boost_fiber", "go", "tokio")
+PATIENCE = 120  # seconds: after that a program hangs
+
+
+class failed(Exception):
+    """A program did not do what it must."""
+
+
+def call(*command):
+    """What a program prints, as lines."""
+    shown = " ".join(map(str, command))
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    except subprocess.TimeoutExpired:
+        raise failed(f"{shown}: no end after {PATIENCE} s") from None
+    except OSError as e:
+        raise failed(f"{shown}: {e}") from None
+    if done.returncode != 0:
+        raise failed(f"{shown}: exit code {done.returncode}\n{done.stdout}{done.stderr}".rstrip())
+    return done.stdout.splitlines()
+
+
+class program:
+    """One system's program."""
+
+    def __init__(self, path):
+        self.path = path
+        self.version = " ".join(call(path, "--version"))
+        self.names = set(call(path, "--list"))
+
+    def measure(self, bench, seconds, cpus):
+        """{result: value} of one repeat."""
+        lines = call("taskset", "-c", ",".join(map(str, cpus)), self.path, bench.name, str(seconds))
+        try:
+            values = {name: float(value) for name, value in map(str.split, lines)}
+        except ValueError:
+            values = {}
+        expected = [name for name, _, _ in bench.results]
+        if sorted(values) != sorted(expected) or not all(math.isfinite(v) and v >= 0 for v in values.values()):
+            raise failed(f"{self.path} {bench.name}: expected a number for each of {expected}, got {lines}")
+        return values
+
+
+def find_programs(folder):
+    """({name: program}, {name: why it is missing}). Without sennit and the floor there is nothing to compare."""
+    programs, missing = {}, {}
+    for name in ("sennit", *PEERS, "floor"):
+        path = folder / name
+        reason = folder / f"{name}.missing"
+        if name in PEERS and not path.is_file():
+            missing[name] = reason.read_text().strip() if reason.is_file() else f"{path} was not built"
+        else:
+            programs[name] = program(path)
+    return programs, missing
+
+
+def chosen(pattern):
+    """{group: benchmarks} whose "group/benchmark" the pattern finds."""
+    found = {group: [b for b in all_ if re.search(pattern, f"{group}/{b.name}")]
+             for group, all_ in groups.GROUPS.items()}
+    return {group: some for group, some in found.items() if some}
+
+
+def cpus_for(workers):
+    """The last CPUs that are ours: the first ones serve most interrupts."""
+    return sorted(os.sched_getaffinity(0))[-workers:]
+
+
+def measure(bench, programs, repeats, seconds):
+    """{result: {system: [value of each repeat]}}; systems without the benchmark are left out."""
+    takes_part = {name: p for name, p in programs.items() if bench.name in p.names}
+    values = {result: {name: [] for name in takes_part} for result, _, _ in bench.results}
+    for _ in range(repeats):
+        for name, p in takes_part.items():
+            for result, value in p.measure(bench, seconds, cpus_for(bench.workers)).items():
+                values[result][name].append(value)
+    return values
+
+
+def summary(values):
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+
+
+def ratio(ours, other):
+    return ours["median"] / other["median"] if ours and other and other["median"] else None
+
+
+def result(name, unit, better, values):
+    """One result of the JSON file. The ratios are plain quotients of medians: `better` says which side of 1 is good."""
+    systems = {system: summary(v) for system, v in values.items()}
+    floor = systems.pop("floor", None)
+    ours = systems.get("sennit")
+    peers = [s for system, s in systems.items() if system != "sennit"]
+    best = (min if better == "lower" else max)(peers, key=lambda s: s["median"], default=None)
+    return {"name": name, "unit": unit, "better": better, "systems": systems, "floor": floor,
+            "ratio_to_best_peer": ratio(ours, best), "ratio_to_floor": ratio(ours, floor)}
+
+
+def number(value):
+    return "-" if value is None else f"{value:.0f}" if value >= 1000 else f"{value:.3g}"
+
+
+def cell(s):
+    return f"{number(s['median'])} ({number(s['min'])}..{number(s['max'])})" if s else "-"
+
+
+def table(group, results, programs, benches):
+    """A table in Markdown, and below it what each line means."""
+    systems = [name for name in programs if name != "floor"]
+    rows = [(group, "unit", *systems, "floor", "to best peer", "to floor")]
+    for r in results:
+        rows.append((r["name"], r["unit"], *(cell(r["systems"].get(s)) for s in systems), cell(r["floor"]),
+                     number(r["ratio_to_best_peer"]), number(r["ratio_to_floor"])))
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = ["| " + " | ".join(text.ljust(width) for text, width in zip(row, widths)) + " |" for row in rows]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    notes = [f"{b.name}: {b.what}. Floor: {b.floor}." for b in benches]
+    return "\n".join([*lines, "", *notes, ""])
+
+
+def compare(options):
+    repeats, seconds = (3, 0.05) if options.quick else (7, 0.2)
+    plan = chosen(options.filter)
+    if not plan:
+        raise failed(f"--filter {options.filter} finds none of: "
+                     + ", ".join(f"{g}/{b.name}" for g, all_ in groups.GROUPS.items() for b in all_))
+    programs, missing = find_programs(options.folder)
+    for name, p in programs.items():
+        print(f"{name}: {p.version}")
+    for name, why in missing.items():
+        print(f"{name}: missing: {why}")
+    print(f"medians of {repeats} interleaved repeats (min..max) of at least {seconds} s; CPUs {cpus_for(1)} for one "
+          f"worker, {cpus_for(2)} for two; ratios are sennit's median by the other's\n", flush=True)
+    results = []
+    for group, benches in plan.items():
+        of_group = []
+        for bench in benches:
+            print(f"{group}/{bench.name} ...", file=sys.stderr, flush=True)
+            values = measure(bench, programs, repeats, seconds)
+            of_group += [result(name, unit, better, values[name]) for name, unit, better in bench.results]
+        print(table(group, of_group, programs, benches), flush=True)
+        results += of_group
+    if options.json:
+        versions = {name: p.version for name, p in programs.items()}
+        everything = {"results": results, "versions": versions, "missing": missing}
+        options.json.write_text(json.dumps(everything, indent=1) + "\n")
+
+
+def main(arguments):
+    parser = argparse.ArgumentParser(prog="compare.py", description="sennit beside other systems, in one run")
+    parser.add_argument("folder", type=pathlib.Path, metavar="DIR", help="where the programs are")
+    parser.add_argument("--filter", default="", metavar="REGEX", help="only benchmarks whose group/name it finds")
+    parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the results there too")
+    parser.add_argument("--quick", action="store_true", help="3 short repeats instead of 7")
+    try:
+        compare(parser.parse_args(arguments))
+    except failed as e:
+        sys.exit(f"compare.py: {e}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

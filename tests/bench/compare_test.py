@@ -1,0 +1,208 @@
+"""The comparison's driver with programs made here, and the real programs of this build with tiny counts.
+
+usage: compare_test.py PROGRAMS_DIR [unittest arguments, e.g. numbers]
+"""
+import contextlib
+import io
+import json
+import pathlib
+import sys
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "bench"))
+
+import compare  # noqa: E402
+import groups  # noqa: E402
+
+PROGRAMS = pathlib.Path()
+FAKE_GROUPS = {
+    "g": (groups.benchmark("one", "the one", "nothing"),
+          groups.benchmark("two", "the two", "nothing", workers=2,
+                           results=(("two_cpu", "us", "lower"), ("two_rate", "1/s", "higher")))),
+    "h": (groups.benchmark("three", "the three", "nothing"),),
+}
+
+
+class numbers(unittest.TestCase):
+    def test_summary(self):
+        self.assertEqual(compare.summary([5, 1, 100]), {"median": 5, "min": 1, "max": 100})
+        self.assertEqual(compare.summary([4, 1, 2, 3]), {"median": 2.5, "min": 1, "max": 4})
+
+    def ratios(self, better, **values):
+        r = compare.result("r", "u", better, {system: [v] for system, v in values.items()})
+        return r["ratio_to_best_peer"], r["ratio_to_floor"]
+
+    def test_ratios_to_the_best_peer_and_to_the_floor(self):
+        self.assertEqual(self.ratios("lower", sennit=6, go=3, tokio=4, floor=2), (2, 3))
+        self.assertEqual(self.ratios("higher", sennit=6, go=3, tokio=4, floor=12), (1.5, 0.5))
+
+    def test_ratios_are_null_only_without_the_other(self):
+        self.assertEqual(self.ratios("lower", sennit=6, floor=2), (None, 3))
+        self.assertEqual(self.ratios("lower", sennit=6, go=3), (2, None))
+        self.assertEqual(self.ratios("lower", go=3, floor=2), (None, None))
+
+    def test_the_floor_is_no_peer(self):
+        r = compare.result("r", "u", "lower", {"sennit": [2], "go": [4], "floor": [1]})
+        self.assertEqual(set(r["systems"]), {"sennit", "go"})
+        self.assertEqual(r["floor"]["median"], 1)
+        self.assertEqual(r["ratio_to_best_peer"], 0.5)
+
+    def test_what_is_not_there_is_a_dash(self):
+        self.assertEqual(compare.cell(None), "-")
+        self.assertEqual(compare.cell({"median": 1234.5, "min": 0.5, "max": 20000.1}), "1234 (0.5..20000)")
+
+
+class driver(unittest.TestCase):
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.folder = pathlib.Path(scratch.name)
+        self.log = self.folder / "log"
+        self.log.touch()
+        real, compare.groups.GROUPS = compare.groups.GROUPS, FAKE_GROUPS
+        self.addCleanup(setattr, compare.groups, "GROUPS", real)
+        for factor, name in enumerate(("sennit", "boost_fiber", "go", "tokio", "floor"), start=1):
+            self.program(name, f'one) echo "one $(({factor} * ($(grep -c "{name} one" {self.log}) % 3 + 1)))" ;;',
+                         f'two) echo "two_cpu {factor}"; echo "two_rate {factor}" ;;')
+
+    def program(self, name, *cases, names="one two"):
+        path = self.folder / name
+        path.write_text(f"#!/bin/sh\n"
+                        f'case $1 in\n--version) echo "{name} 1.0"; exit ;;\n'
+                        f'--list) printf "%s\\n" {names}; exit ;;\nesac\n'
+                        f'echo "{name} $1 $2 $(nproc)" >>{self.log}\ncase $1 in\n' + "\n".join(cases) + "\nesac\n")
+        path.chmod(0o755)
+
+    def run_compare(self, *arguments):
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
+            compare.main([str(self.folder), *arguments])
+        return out.getvalue()
+
+    def fails(self, *arguments):
+        with self.assertRaises(SystemExit) as caught:
+            self.run_compare(*arguments)
+        self.assertIsInstance(caught.exception.code, str)  # printed; the exit code is 1
+        return caught.exception.code
+
+    def test_repeats_are_interleaved_and_pinned(self):
+        self.run_compare("--filter", "g/", "--quick")
+        calls = [line.split() for line in self.log.read_text().splitlines()]
+        order = ["sennit", "boost_fiber", "go", "tokio", "floor"] * 3
+        for name, cpus in ("one", compare.cpus_for(1)), ("two", compare.cpus_for(2)):
+            self.assertEqual([c[0] for c in calls if c[1] == name], order)
+            self.assertEqual({c[3] for c in calls if c[1] == name}, {str(len(cpus))})
+        self.assertEqual({c[2] for c in calls}, {"0.05"})
+
+    def test_seven_repeats_of_at_least_200_ms(self):
+        self.run_compare("--filter", "one")
+        calls = [line.split() for line in self.log.read_text().splitlines()]
+        self.assertEqual(sum(c[0] == "sennit" for c in calls), 7)
+        self.assertEqual({c[2] for c in calls}, {"0.2"})
+
+    def test_json(self):
+        file = self.folder / "out.json"
+        self.run_compare("--filter", "g/", "--quick", "--json", str(file))
+        written = json.loads(file.read_text())
+        one, cpu, rate = written["results"]
+        self.assertEqual(one, {"name": "one", "unit": "ns", "better": "lower",
+                               "systems": {name: {"median": 2 * f, "min": f, "max": 3 * f} for f, name in
+                                           enumerate(("sennit", "boost_fiber", "go", "tokio"), start=1)},
+                               "floor": {"median": 10, "min": 5, "max": 15},
+                               "ratio_to_best_peer": 0.5, "ratio_to_floor": 0.2})
+        self.assertEqual((cpu["name"], cpu["unit"], cpu["ratio_to_best_peer"]), ("two_cpu", "us", 0.5))
+        self.assertEqual((rate["better"], rate["ratio_to_best_peer"]), ("higher", 0.25))
+        self.assertEqual(written["missing"], {})
+        self.assertEqual(written["versions"]["go"], "go 1.0")
+
+    def test_tables_and_versions(self):
+        out = self.run_compare("--filter", "two", "--quick")
+        self.assertIn("tokio: tokio 1.0", out)
+        self.assertRegex(out, r"\| two_cpu +\| us +\| 1 \(1\.\.1\) +\| 2 \(2\.\.2\)")
+        self.assertIn("two: the two. Floor: nothing.", out)
+        self.assertNotIn("the one", out)
+
+    def test_a_missing_peer_is_named_and_the_rest_goes_on(self):
+        (self.folder / "go").unlink()
+        (self.folder / "go.missing").write_text("go is not installed\n")
+        (self.folder / "tokio").unlink()
+        file = self.folder / "out.json"
+        out = self.run_compare("--filter", "one", "--quick", "--json", str(file))
+        self.assertIn("go: missing: go is not installed", out)
+        self.assertRegex(out, "tokio: missing: .*tokio was not built")
+        written = json.loads(file.read_text())
+        self.assertEqual(set(written["missing"]), {"go", "tokio"})
+        self.assertEqual(set(written["results"][0]["systems"]), {"sennit", "boost_fiber"})
+        self.assertEqual(written["results"][0]["ratio_to_best_peer"], 0.5)
+
+    def test_a_benchmark_that_a_peer_has_no_means_for(self):
+        self.program("tokio", "two) exit 1 ;;", names="one")
+        out = self.run_compare("--filter", "two", "--quick")
+        self.assertRegex(out, r"\| two_cpu +\| us .*\| 3 \(3\.\.3\) +\| - +\| 5")
+
+    def test_a_missing_sennit_or_floor_fails(self):
+        for name in "floor", "sennit":
+            (self.folder / name).unlink()
+            self.assertIn(str(self.folder / name), self.fails("--quick"))
+
+    def test_a_program_that_fails_stops_the_run_with_what_it_said(self):
+        self.program("go", "one) echo why it failed >&2; exit 3 ;;")
+        said = self.fails("--quick")
+        for part in "go one 0.05", "exit code 3", "why it failed":
+            self.assertIn(part, said)
+
+    def test_a_program_that_crashes_fails(self):
+        self.program("go", "one) kill -SEGV $$ ;;")
+        self.assertIn("exit code -11", self.fails("--quick"))
+
+    def test_a_program_that_hangs_fails(self):
+        real, compare.PATIENCE = compare.PATIENCE, 0.5
+        self.addCleanup(setattr, compare, "PATIENCE", real)
+        self.program("go", "one) exec sleep 600 ;;")
+        self.assertIn("no end after 0.5 s", self.fails("--quick"))
+
+    def test_wrong_results_fail(self):
+        for wrong in 'echo "other 1"', 'echo "one nan"', 'echo "one x"', 'echo "one"', 'echo "one -1"', "true":
+            self.program("tokio", f"one) {wrong} ;;")
+            self.assertIn("expected a number for each of ['one']", self.fails("--filter", "one", "--quick"), wrong)
+
+    def test_a_filter_that_finds_nothing_fails(self):
+        self.assertIn("g/one, g/two, h/three", self.fails("--filter", "four"))
+        self.assertEqual(self.log.read_text(), "")
+
+
+class programs(unittest.TestCase):
+    """The real ones, with tiny counts: they run, and give the results that groups.py tells of."""
+
+    def setUp(self):
+        self.benchmarks = {b.name: b for all_ in groups.GROUPS.values() for b in all_}
+
+    def run_all(self, name):
+        program = compare.program(PROGRAMS / name)
+        self.assertTrue(program.version)
+        self.assertLessEqual(program.names, set(self.benchmarks))
+        for bench in program.names:
+            with self.subTest(bench):
+                program.measure(self.benchmarks[bench], 0, compare.cpus_for(self.benchmarks[bench].workers))
+        return program.names
+
+    def test_sennit_has_every_benchmark(self):
+        expected = set(self.benchmarks)
+        if not (ROOT / "include" / "sennit" / "select.hpp").exists():
+            expected.remove("select_4_one_ready")
+        self.assertEqual(self.run_all("sennit"), expected)
+
+    def test_floor(self):
+        self.run_all("floor")
+
+    def test_unknown_names_are_refused(self):
+        for arguments in ["nothing", "0"], ["mutex_uncontended"], []:
+            with self.assertRaisesRegex(compare.failed, "exit code 2\nusage: "):
+                compare.call(PROGRAMS / "sennit", *arguments)
+
+
+if __name__ == "__main__":
+    PROGRAMS = pathlib.Path(sys.argv.pop(1)).resolve()
+    unittest.main(verbosity=2)
