@@ -96,20 +96,25 @@ class future_base {
   /// Whether there is a shared state: not after a move, share() or future::get().
   [[nodiscard]] bool valid() const noexcept { return state_.get() != nullptr; }
 
-  /// Parks until the result is there. Ambient cancellation point: throws std::system_error(operation_canceled).
-  /// std::future_error(no_state) if not valid.
-  void wait() const { state_.checked().wait(never); }
-  /// The same, until `t` at the latest. Never deferred: async() always starts a fiber.
-  std::future_status wait_until(std::chrono::steady_clock::time_point t) const {
-    return state_.checked().wait(to_nanos(t)) ? std::future_status::ready : std::future_status::timeout;
+  /// Parks until the result is there. Ambient cancellation point; throws std::system_error(operation_canceled) on that
+  /// stop or on the token's. Throws no_state if not valid.
+  void wait(const stop_token& stop = {}) const { wait_before({.stop = &stop}); }
+  /// timeout if the deadline came first; never deferred.
+  template <class Clock, class Duration>
+  std::future_status wait_until(const std::chrono::time_point<Clock, Duration>& t, const stop_token& stop = {}) const {
+    return wait_before({deadline_at(t), &stop});
   }
   template <class Rep, class Period>
-  std::future_status wait_for(std::chrono::duration<Rep, Period> d) const {
-    return wait_until(deadline_after(d));
+  std::future_status wait_for(const std::chrono::duration<Rep, Period>& d, const stop_token& stop = {}) const {
+    return wait_before({deadline_in(d), &stop});
   }
 
  protected:
   using state = future_state<T>;
+
+  std::future_status wait_before(wait_bound until) const {
+    return state_.checked().wait(until) ? std::future_status::ready : std::future_status::timeout;
+  }
 
   future_base() noexcept = default;
   explicit future_base(future_ptr<state> s) noexcept : state_(std::move(s)) {}
@@ -152,8 +157,8 @@ class [[nodiscard]] future : public detail::future_base<T> {
 
   /// Waits as wait(), then returns the value, or rethrows the exception, and is no longer valid. If the wait itself is
   /// stopped it stays valid.
-  T get() {
-    this->wait();
+  T get(const stop_token& stop = {}) {
+    this->wait(stop);
     const auto mine = std::move(this->state_);
     return mine.get()->take();
   }
@@ -182,8 +187,8 @@ class shared_future : public detail::future_base<T> {
   shared_future& operator=(shared_future&&) noexcept = default;
 
   /// Waits as wait(), then returns the value (a const reference to it, a T&, or nothing), or rethrows the exception.
-  typename detail::future_state<T>::shared_result get() const {
-    this->wait();
+  typename detail::future_state<T>::shared_result get(const stop_token& stop = {}) const {
+    this->wait(stop);
     return this->state_.get()->share();
   }
 

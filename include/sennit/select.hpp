@@ -14,6 +14,7 @@
 #include <sennit/detail/select_case.hpp>
 #include <sennit/event.hpp>
 #include <sennit/fiber.hpp>
+#include <sennit/future.hpp>
 #include <sennit/semaphore.hpp>
 #include <sennit/tcp.hpp>
 
@@ -164,6 +165,16 @@ template <class F>
 template <class F>
 [[nodiscard]] auto on_event(event& e, F f) {
   return detail::case_with<detail::event_case, F>(std::move(f), e);
+}
+/// f() when the future has its result, which get() then returns at once. Throws std::future_error(no_state) for one
+/// that is not valid.
+template <class T, class F>
+[[nodiscard]] auto on_ready(const future<T>& result, F f) {
+  return detail::case_with<detail::ready_case, F>(std::move(f), detail::future_access::core(result));
+}
+template <class T, class F>
+[[nodiscard]] auto on_ready(const shared_future<T>& result, F f) {
+  return detail::case_with<detail::ready_case, F>(std::move(f), detail::future_access::core(result));
 }
 /// A permit is taken, then f().
 template <std::ptrdiff_t Max, class F>

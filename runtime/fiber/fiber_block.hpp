@@ -73,12 +73,12 @@ class alignas(64) fiber_block : public waiter {
   atomic<bool> detached{false};  // by whoever detaches, under joiners.lock
   std::uint8_t yields = 0;
   sennit::priority priority = sennit::priority::normal;
+  stack_class stack_kind = stack_class::normal;
   std::uint16_t shields = 0;      // > 0: ambient stop and deadline are suspended
   std::uint16_t pins = 0;         // > 0: runs on `last` only
   atomic<std::uint32_t> refs{0};  // 0: in a free list
-  stack_class stack_kind = stack_class::normal;
-  worker* last = nullptr;       // the worker that ran it last
-  local_map* locals = nullptr;  // its fiber_locals' values, from the first use or the spawn on
+  worker* last = nullptr;         // the worker that ran it last
+  local_map* locals = nullptr;    // its fiber_locals' values, from the first use or the spawn on
 
   // Scopes: guarded by scope_lock where another thread may look.
   spin_lock scope_lock;

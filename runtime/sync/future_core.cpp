@@ -120,7 +120,7 @@ void settle_async(future_core& state) noexcept {
 
 // ---- the future ----
 
-bool future_core::wait(nanos deadline) {
+bool future_core::wait(wait_bound until) {
   waiter& self = current_waiter();
   waiters_.lock.lock();
   if (ready_) {
@@ -130,8 +130,8 @@ bool future_core::wait(nanos deadline) {
   wait_node node(self, 0);
   waiters_.push_back(node);
   const std::uint16_t woken_by =
-      park_in(waiters_.lock, waiters_, node, {.kind = wait_kind::future, .object = this, .deadline = deadline});
-  throw_if_ambient(woken_by);
+      park_in(waiters_.lock, waiters_, node, {.kind = wait_kind::future, .object = this, .until = until});
+  throw_if_canceled(woken_by);
   return woken_by == node.which;
 }
 

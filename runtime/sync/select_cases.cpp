@@ -1,4 +1,5 @@
 #include <sennit/channel.hpp>
+#include <sennit/detail/future_core.hpp>
 #include <sennit/detail/select_case.hpp>
 #include <sennit/event.hpp>
 #include <sennit/semaphore.hpp>
@@ -89,6 +90,15 @@ bool join_case::try_fire(waiter*&) { return fiber_->state.is_done(); }
 bool join_case::enlist(waiter& self, std::uint16_t which) noexcept {
   SENNIT_CHECK(&self != fiber_, "a fiber that waits for its own end waits for ever: join it from another one");
   link(fiber_->joiners, self, which);
+  return true;
+}
+
+spin_lock* ready_case::lock() const noexcept { return &core_->queue().lock; }
+
+bool ready_case::try_fire(waiter*&) { return core_->is_ready_locked(); }
+
+bool ready_case::enlist(waiter& self, std::uint16_t which) noexcept {
+  link(core_->queue(), self, which);
   return true;
 }
 

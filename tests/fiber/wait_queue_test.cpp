@@ -118,6 +118,19 @@ TEST(wait_queue_test, agrees_with_a_list_under_random_operations) {
     ASSERT_EQ(q.empty(), model.empty());
     ASSERT_EQ(q.front(), model.empty() ? nullptr : model.front());
   }
+  for (wait_node* left : model) EXPECT_TRUE(q.remove(*left));
+}
+
+// The report of who is still there is tested with channels; those that cannot be woken any more do not count.
+TEST(wait_queue_test, a_wait_that_was_given_up_may_stay_behind) {
+  waiter who;
+  wait_node node(who, 0);
+  ASSERT_TRUE(who.state.publish(false));
+  wait_queue q;
+  q.lock.lock();
+  q.push_back(node);
+  q.lock.unlock();
+  EXPECT_TRUE(who.state.claim(node.epoch, case_stop));
 }
 
 }  // namespace

@@ -152,7 +152,7 @@ TEST_P(future_test, without_state) {
     EXPECT_EQ(failure_of([&] { f.get(); }), no_state);
     EXPECT_EQ(failure_of([&] { f.wait(); }), no_state);
     EXPECT_EQ(failure_of([&] { f.wait_for(1ms); }), no_state);
-    EXPECT_EQ(failure_of([&] { f.wait_until({}); }), no_state);
+    EXPECT_EQ(failure_of([&] { f.wait_until(std::chrono::steady_clock::time_point{}); }), no_state);
     EXPECT_FALSE(f.share().valid());
     EXPECT_EQ(failure_of([] { shared_future<int&>().get(); }), no_state);
     EXPECT_EQ(failure_of([] { shared_future<void>().wait(); }), no_state);

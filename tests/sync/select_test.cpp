@@ -384,6 +384,29 @@ TEST_P(select_test, streams_of_ours) {
   });
 }
 
+TEST_P(select_test, futures) {
+  run([] {
+    promise<int> first;
+    promise<void> second;
+    future<int> a = first.get_future();
+    const shared_future<void> b = second.get_future().share();
+    EXPECT_EQ(select(on_ready(a, must_not_fire), on_ready(b, must_not_fire), otherwise([] {})), 2u);
+    park_probe probe;
+    int got = 0;
+    fiber f = spawn([&] {
+      probe.here();
+      EXPECT_EQ(select(on_ready(b, must_not_fire), on_ready(a, [&] { got = a.get(); })), 1u);
+    });
+    probe.await_parked();
+    first.set_value(3);
+    f.join();
+    EXPECT_EQ(got, 3);
+    second.set_value();
+    EXPECT_EQ(select(on_ready(b, [] {})), 0u);
+    EXPECT_THROW(select(on_ready(a, must_not_fire)), std::future_error) << "get() has taken it";
+  });
+}
+
 // Who waited in front of others for a descriptor and then goes another way hands the turn on.
 TEST_P(select_test, a_turn_is_passed_on) {
   run([] {

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include <sennit/detail/exit_node.hpp>
-#include <sennit/detail/time.hpp>
+#include <sennit/detail/wait_bound.hpp>
 #include <sennit/detail/wait_queue.hpp>
 
 namespace sennit::inline v0::detail {
@@ -62,8 +62,8 @@ class SENNIT_API future_core {
 
   // The side of the future.
 
-  /// True when it is ready, false if the deadline came first. Throws on ambient stop.
-  bool wait(nanos deadline);
+  /// True when it is ready, false if the deadline came first. Throws on a stop.
+  bool wait(wait_bound until);
   /// Rethrows the stored exception, if that is the result. After a wait that returned true. The one future takes it
   /// with it: so nobody else frees it, and no edge that a sanitizer cannot see is needed for that.
   void take_error() {

@@ -17,6 +17,7 @@ namespace detail {
 
 class channel_core;
 class fiber_block;
+class future_core;
 class semaphore_core;
 class io_slot;
 
@@ -133,6 +134,17 @@ class SENNIT_API join_case : public queued_case {
 
  private:
   fiber_block* fiber_;
+};
+
+class SENNIT_API ready_case : public queued_case {
+ public:
+  explicit ready_case(future_core& core) noexcept : core_(&core) {}
+  [[nodiscard]] spin_lock* lock() const noexcept override;
+  [[nodiscard]] bool try_fire(waiter*& wake) override;
+  [[nodiscard]] bool enlist(waiter& self, std::uint16_t which) noexcept override;
+
+ private:
+  future_core* core_;
 };
 
 class SENNIT_API stop_case : public select_case {
