@@ -49,6 +49,8 @@ class fiber_block;
 class scheduler;
 class scope_core;
 struct select_access;
+template <class Self>
+class spawner;
 
 /// Everything a spawn needs but the callable.
 struct spawn_options {
@@ -189,7 +191,8 @@ class [[nodiscard]] fiber {
   friend void swap(fiber& a, fiber& b) noexcept { a.swap(b); }
 
  private:
-  friend class runtime;
+  template <class>
+  friend class detail::spawner;
   friend struct detail::select_access;
   explicit fiber(detail::fiber_block* block) noexcept : block_(block) {}
   bool join_before(detail::wait_bound until) {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <exception>
 #include <limits>
+#include <memory>
 #include <optional>
 
 #include <sennit/fiber.hpp>
@@ -13,6 +14,80 @@ namespace sennit::inline v0 {
 namespace detail {
 class host;
 SENNIT_API void run_blocking(scheduler* home, task&& work, std::source_location where);
+
+/// Between a runtime and its handles, which share it; any thread.
+class runtime_link {
+ public:
+  /// By the runtime, which is there from now on until cut().
+  void open(scheduler* home) noexcept;
+  /// The runtime, which stays until leave(). Throws operation_not_permitted if it is gone.
+  [[nodiscard]] SENNIT_API scheduler* enter();
+  SENNIT_API void leave() noexcept;
+  /// The runtime goes: waits for those inside.
+  void cut() noexcept;
+
+ private:
+  spin_lock lock_;
+  scheduler* home_ SENNIT_GUARDED_BY(lock_) = nullptr;
+  std::size_t inside_ SENNIT_GUARDED_BY(lock_) = 0;
+};
+
+/// While it lives, so does the runtime.
+class runtime_use {
+ public:
+  explicit runtime_use(runtime_link& link) : link_(link), home_(link.enter()) {}
+  ~runtime_use() { link_.leave(); }
+  runtime_use(const runtime_use&) = delete;
+  runtime_use& operator=(const runtime_use&) = delete;
+  [[nodiscard]] scheduler* home() const noexcept { return home_; }
+
+ private:
+  runtime_link& link_;
+  scheduler* const home_;
+};
+
+/// Spawning into a runtime: what runtime and runtime_handle have in common. Self::enter() gives something that names
+/// the runtime and keeps it.
+template <class Self>
+class spawner {
+ public:
+  /// Starts f(args...) as a fiber of this runtime; from any thread or fiber. Errors as fiber's constructor.
+  template <class F>
+    requires fiber_callable<F>
+  fiber spawn(F&& f, std::source_location where = std::source_location::current()) const {
+    return spawn(attributes{.where = where}, std::forward<F>(f));
+  }
+  template <class F, class Arg, class... Args>
+    requires fiber_callable<F, Arg, Args...>
+  fiber spawn(F&& f, Arg&& arg, Args&&... args) const {
+    return spawn(attributes{}, std::forward<F>(f), std::forward<Arg>(arg), std::forward<Args>(args)...);
+  }
+  template <class F, class... Args>
+    requires fiber_callable<F, Args...>
+  fiber spawn(attributes attrs, F&& f, Args&&... args) const {
+    const auto in = static_cast<const Self&>(*this).enter();
+    return fiber(spawn_bound({.attrs = attrs, .home = in.home()}, std::forward<F>(f), std::forward<Args>(args)...));
+  }
+
+  /// sennit::async as a fiber of this runtime; from any thread or fiber.
+  template <class F>
+    requires async_callable<F>
+  [[nodiscard]] auto async(F&& f, std::source_location where = std::source_location::current()) const {
+    return async(attributes{.where = where}, std::forward<F>(f));
+  }
+  template <class F, class Arg, class... Args>
+    requires async_callable<F, Arg, Args...>
+  [[nodiscard]] auto async(F&& f, Arg&& arg, Args&&... args) const {
+    return async(attributes{}, std::forward<F>(f), std::forward<Arg>(arg), std::forward<Args>(args)...);
+  }
+  template <class F, class... Args>
+    requires async_callable<F, Args...>
+  [[nodiscard]] future<async_result<F, Args...>> async(attributes attrs, F&& f, Args&&... args) const {
+    const auto in = static_cast<const Self&>(*this).enter();
+    return spawn_async({.attrs = attrs, .home = in.home()}, std::forward<F>(f), std::forward<Args>(args)...);
+  }
+};
+
 }  // namespace detail
 
 /// Options of a runtime: every knob has a default that was measured (docs/design.md).
@@ -59,8 +134,28 @@ struct runtime_stats {
   unsigned workers = 0;
 };
 
+/// A copyable reference to a runtime that does not keep it alive: spawns from anywhere, as runtime itself does, and
+/// throws std::system_error(operation_not_permitted) once the runtime is shut down or gone, or if it refers to none.
+/// Any thread.
+class runtime_handle : public detail::spawner<runtime_handle> {
+ public:
+  /// Refers to none.
+  runtime_handle() noexcept = default;
+  /// The runtime of the calling fiber; none on a plain thread.
+  [[nodiscard]] SENNIT_API static runtime_handle current() noexcept;
+  friend bool operator==(const runtime_handle& a, const runtime_handle& b) noexcept { return a.link_ == b.link_; }
+
+ private:
+  friend class runtime;
+  friend class detail::spawner<runtime_handle>;
+  explicit runtime_handle(std::shared_ptr<detail::runtime_link> link) noexcept : link_(std::move(link)) {}
+  [[nodiscard]] SENNIT_API detail::runtime_use enter() const;
+
+  std::shared_ptr<detail::runtime_link> link_;
+};
+
 /// Owns the workers. Not movable. The destructor shuts down as shutdown(shutdown_timeout) does.
-class runtime {
+class runtime : public detail::spawner<runtime> {
  public:
   /// Starts the workers. Throws std::system_error (resource limits; invalid_argument for bad options).
   SENNIT_API explicit runtime(const options& opts = {});
@@ -82,39 +177,8 @@ class runtime {
     }
   }
 
-  /// Starts f(args...) as a fiber of this runtime; from any thread or fiber. Errors as fiber's constructor.
-  template <class F>
-    requires detail::fiber_callable<F>
-  fiber spawn(F&& f, std::source_location where = std::source_location::current()) {
-    return spawn(attributes{.where = where}, std::forward<F>(f));
-  }
-  template <class F, class Arg, class... Args>
-    requires detail::fiber_callable<F, Arg, Args...>
-  fiber spawn(F&& f, Arg&& arg, Args&&... args) {
-    return spawn(attributes{}, std::forward<F>(f), std::forward<Arg>(arg), std::forward<Args>(args)...);
-  }
-  template <class F, class... Args>
-    requires detail::fiber_callable<F, Args...>
-  fiber spawn(attributes attrs, F&& f, Args&&... args) {
-    return fiber(detail::spawn_bound({.attrs = attrs, .home = core_}, std::forward<F>(f), std::forward<Args>(args)...));
-  }
-
-  /// sennit::async as a fiber of this runtime; from any thread or fiber.
-  template <class F>
-    requires detail::async_callable<F>
-  [[nodiscard]] auto async(F&& f, std::source_location where = std::source_location::current()) {
-    return async(attributes{.where = where}, std::forward<F>(f));
-  }
-  template <class F, class Arg, class... Args>
-    requires detail::async_callable<F, Arg, Args...>
-  [[nodiscard]] auto async(F&& f, Arg&& arg, Args&&... args) {
-    return async(attributes{}, std::forward<F>(f), std::forward<Arg>(arg), std::forward<Args>(args)...);
-  }
-  template <class F, class... Args>
-    requires detail::async_callable<F, Args...>
-  [[nodiscard]] future<detail::async_result<F, Args...>> async(attributes attrs, F&& f, Args&&... args) {
-    return detail::spawn_async({.attrs = attrs, .home = core_}, std::forward<F>(f), std::forward<Args>(args)...);
-  }
+  /// For whoever must not keep this runtime alive, nor know whether it is.
+  [[nodiscard]] runtime_handle handle() const noexcept { return runtime_handle(link_); }
 
   /// Refuses new fibers, asks all fibers to stop (ambient), waits until they have ended or `timeout` has passed, then
   /// names in the log what is left (their destructors do not run). True if all ended. Idempotent. From a plain thread.
@@ -127,6 +191,14 @@ class runtime {
   [[nodiscard]] SENNIT_API static runtime* current() noexcept;
 
  private:
+  friend class detail::spawner<runtime>;
+  struct here {
+    detail::scheduler* core;
+    [[nodiscard]] detail::scheduler* home() const noexcept { return core; }
+  };
+  [[nodiscard]] here enter() const noexcept { return {core_}; }
+
+  std::shared_ptr<detail::runtime_link> link_;
   detail::scheduler* core_;
 };
 

@@ -4,6 +4,7 @@
 
 #include <sennit/detail/wait_queue.hpp>
 #include <sennit/fiber.hpp>
+#include <sennit/future.hpp>
 
 namespace sennit::inline v0 {
 
@@ -55,6 +56,12 @@ class scope_core {
   scope_core* outer_;  // the owner's next outer open scope
 };
 
+struct child_access;
+/// Waits for the end of a child; no_state for null. Throws on a stop.
+SENNIT_API void wait_child(fiber_block* block, const stop_token& stop);
+/// Rethrows what ended it, if anything did.
+SENNIT_API void rethrow_child(fiber_block* block);
+
 /// Room for one more child of a scope with max_running, from before the spawn until the child counts itself.
 class scope_room {
  public:
@@ -66,6 +73,129 @@ class scope_room {
  private:
   scope_core& core_;
 };
+
+}  // namespace detail
+
+namespace detail {
+
+/// What all handles of children have: a reference to the fiber.
+class child_handle {
+ public:
+  child_handle() noexcept = default;
+
+  /// Whether there is a child: not after a move or get().
+  [[nodiscard]] bool valid() const noexcept { return block_ != nullptr; }
+  /// Waits until the child has ended. As scope::join() for the owner of the scope, whose stop reaches the child; for
+  /// others an ambient cancellation point: throws std::system_error(operation_canceled) on that stop. The same on the
+  /// token's. std::future_error(no_state) if not valid.
+  void wait(const stop_token& stop = {}) const { wait_child(block_.get(), stop); }
+
+ protected:
+  explicit child_handle(fiber_block* block) noexcept : block_(block) {}
+
+  struct drop {
+    void operator()(fiber_block* block) const noexcept { drop_handle(block); }
+  };
+  std::unique_ptr<fiber_block, drop> block_;
+};
+
+}  // namespace detail
+
+/// What scope::spawn returns: a child and its result. Like a future, it may be dropped, kept longer than the scope,
+/// moved, and used from anywhere by one at a time; unlike one it costs an allocation only if there is a result to keep.
+template <class T>
+class child : public detail::child_handle {
+ public:
+  child() noexcept = default;
+
+  /// Waits, then returns what the child returned, or rethrows what ended it (the scope has that exception too), and is
+  /// no longer valid.
+  T get(const stop_token& stop = {}) {
+    wait(stop);
+    block_.reset();
+    return result_.get();
+  }
+  /// The result as a future: for when_all, on_ready and those who do not know of scopes.
+  [[nodiscard]] future<T> release() && noexcept {
+    block_.reset();
+    return std::move(result_);
+  }
+
+ private:
+  friend struct detail::child_access;
+  child(detail::fiber_block* block, future<T> result) noexcept : child_handle(block), result_(std::move(result)) {}
+
+  future<T> result_;
+};
+
+template <>
+class child<void> : public detail::child_handle {
+ public:
+  child() noexcept = default;
+
+  void get(const stop_token& stop = {}) {
+    wait(stop);
+    const auto ended = std::move(block_);
+    detail::rethrow_child(ended.get());
+  }
+
+ private:
+  friend struct detail::child_access;
+  explicit child(detail::fiber_block* block) noexcept : child_handle(block) {}
+};
+
+namespace detail {
+
+struct child_access {
+  template <class T, class... From>
+  static child<T> make(From&&... from) noexcept {
+    return child<T>(std::forward<From>(from)...);
+  }
+};
+
+/// What f returns as a fiber: called with a stop_token first, if it takes one.
+template <class F, class... Args>
+struct child_result {
+  using type = std::invoke_result_t<std::decay_t<F>, std::decay_t<Args>...>;
+};
+template <class F, class... Args>
+  requires std::is_invocable_v<std::decay_t<F>, stop_token, std::decay_t<Args>...>
+struct child_result<F, Args...> {
+  using type = std::invoke_result_t<std::decay_t<F>, stop_token, std::decay_t<Args>...>;
+};
+
+/// f, whose result goes to a promise, and its exception there too.
+template <class F, class R>
+struct reporting {
+  F fn;
+  promise<R> to;
+
+  template <class... Args>
+    requires std::is_invocable_v<F, Args...>
+  void operator()(Args&&... args) {
+    try {
+      to.set_value(std::invoke(std::move(fn), std::forward<Args>(args)...));
+    } catch (...) {
+      to.set_exception(std::current_exception());
+      throw;
+    }
+  }
+};
+
+/// One spawn of a child. A result travels by a promise; without one the handle is a reference to the fiber.
+template <class F, class... Args>
+auto spawn_child(spawn_options options, F&& f, Args&&... args) {
+  using result = typename child_result<F, Args...>::type;
+  if constexpr (std::is_void_v<result>) {
+    return child_access::make<void>(spawn_bound(std::move(options), std::forward<F>(f), std::forward<Args>(args)...));
+  } else {
+    using report = reporting<std::decay_t<F>, result>;
+    report work{std::forward<F>(f), {}};
+    future<result> from = work.to.get_future();
+    fiber_block* const block = spawn_bound(std::move(options), std::move(work), std::forward<Args>(args)...);
+    return child_access::make<result>(block, std::move(from));
+  }
+}
 
 }  // namespace detail
 
@@ -98,23 +228,23 @@ class scope {
   /// thrown (with a warning in the log), otherwise it terminates with the child's name and message in the log.
   ~scope() = default;
 
-  /// Starts f(args...) as a child. Errors as fiber's constructor; operation_canceled once the scope is stopped.
+  /// Starts f(args...) as a child. Errors as fiber's constructor; operation_canceled once the scope is stopped. What it
+  /// returns can be had from the handle; its exception goes to the scope, and to who asks the handle.
   template <class F>
     requires detail::fiber_callable<F>
-  void spawn(F&& f, std::source_location where = std::source_location::current()) {
-    spawn(attributes{.where = where}, std::forward<F>(f));
+  auto spawn(F&& f, std::source_location where = std::source_location::current()) {
+    return spawn(attributes{.where = where}, std::forward<F>(f));
   }
   template <class F, class Arg, class... Args>
     requires detail::fiber_callable<F, Arg, Args...>
-  void spawn(F&& f, Arg&& arg, Args&&... args) {
-    spawn(attributes{}, std::forward<F>(f), std::forward<Arg>(arg), std::forward<Args>(args)...);
+  auto spawn(F&& f, Arg&& arg, Args&&... args) {
+    return spawn(attributes{}, std::forward<F>(f), std::forward<Arg>(arg), std::forward<Args>(args)...);
   }
   template <class F, class... Args>
     requires detail::fiber_callable<F, Args...>
-  void spawn(attributes attrs, F&& f, Args&&... args) {
+  auto spawn(attributes attrs, F&& f, Args&&... args) {
     const detail::scope_room room(core_);
-    detail::spawn_bound({.attrs = attrs, .scope = &core_, .detached = true}, std::forward<F>(f),
-                        std::forward<Args>(args)...);
+    return detail::spawn_child({.attrs = attrs, .scope = &core_}, std::forward<F>(f), std::forward<Args>(args)...);
   }
 
   /// Ambient stop for all children, their scopes, and the owner's own waits inside this scope. From any thread while

@@ -2,6 +2,7 @@
 #include <ostream>
 
 #include <sennit/fiber.hpp>
+#include <sennit/scope.hpp>
 
 #include "base/check.hpp"
 #include "base/log.hpp"
@@ -31,8 +32,10 @@ SENNIT_NO_TSAN std::uint64_t new_id() noexcept {
 /// True in the child of a fork() for a fiber of the parent: nobody runs it here, and its locks may be held for ever.
 bool lost_by_fork(const fiber_block& f) noexcept { return f.forks != fork_generation(); }
 
+enum class ambient_stops { end_it, pass, pass_for_the_scope };
+
 /// False if the deadline came first.
-bool wait_done(fiber_block& f, wait_bound until, bool ambient) SENNIT_NO_ANALYSIS {  // park() releases the lock
+bool wait_done(fiber_block& f, wait_bound until, ambient_stops stops) SENNIT_NO_ANALYSIS {  // park() releases the lock
   if (lost_by_fork(f)) fail(std::errc::operation_not_permitted, "sennit: this fiber belongs to the parent of a fork()");
   waiter& self = current_waiter();
   if (&self == &f) fail(std::errc::resource_deadlock_would_occur, "sennit: a fiber joins itself");
@@ -41,10 +44,15 @@ bool wait_done(fiber_block& f, wait_bound until, bool ambient) SENNIT_NO_ANALYSI
     f.joiners.lock.unlock();
     return true;
   }
+  // Not done, so its scope is there: and a stop that reaches the owner's waits in there reaches this child too.
+  if (stops == ambient_stops::pass_for_the_scope && !scope_links::is_child_of(f, self)) stops = ambient_stops::end_it;
   wait_node node(self, 0);
   f.joiners.push_back(node);
-  const auto woken_by =
-      park(self, {.kind = wait_kind::join, .object = &f, .until = until, .ambient = ambient, .held = &f.joiners.lock});
+  const auto woken_by = park(self, {.kind = wait_kind::join,
+                                    .object = &f,
+                                    .until = until,
+                                    .ambient = stops == ambient_stops::end_it,
+                                    .held = &f.joiners.lock});
   if (woken_by == 0) return true;
   {
     const spin_guard guard(f.joiners.lock);
@@ -127,11 +135,11 @@ void drop_handle(fiber_block* block) noexcept { scheduler::release(*block, this_
 
 bool join(fiber_block* block, wait_bound until) {
   if (block == nullptr) fail(std::errc::invalid_argument, "sennit: join of a fiber that is not joinable");
-  return wait_done(*block, until, true);
+  return wait_done(*block, until, ambient_stops::end_it);
 }
 
 void join_uninterrupted(fiber_block* block) {
-  wait_done(*block, {}, false);
+  wait_done(*block, {}, ambient_stops::pass);
   rethrow_failure(*block);
 }
 
@@ -143,9 +151,18 @@ void take_result(fiber_block* block) {
   rethrow_failure(*block);
 }
 
+void wait_child(fiber_block* block, const stop_token& stop) {
+  if (block == nullptr) throw_future_error(std::future_errc::no_state);
+  wait_done(*block, {.stop = &stop}, ambient_stops::pass_for_the_scope);
+}
+
+void rethrow_child(fiber_block* block) {
+  if (block->failure != nullptr) std::rethrow_exception(block->failure);
+}
+
 void join_and_check(fiber_block* block) noexcept {
   if (lost_by_fork(*block)) return;
-  wait_done(*block, {}, false);
+  wait_done(*block, {}, ambient_stops::pass);
   if (block->failure != nullptr) {
     log(log_level::error, "fiber '%s' ended with an exception that nobody fetched by join()", block->name().data());
     rethrow_failure(*block);  // out of noexcept: terminate, with the exception's message

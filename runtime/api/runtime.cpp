@@ -1,3 +1,6 @@
+#include <sched.h>
+
+#include <sennit/error.hpp>
 #include <sennit/runtime.hpp>
 
 #include "base/check.hpp"
@@ -6,12 +9,16 @@
 
 namespace sennit::inline v0 {
 
-runtime::runtime(const options& opts) : core_(new detail::scheduler(*this, opts)) {}
+runtime::runtime(const options& opts)
+    : link_(std::make_shared<detail::runtime_link>()), core_(new detail::scheduler(*this, opts)) {
+  link_->open(core_);
+}
 
 runtime::~runtime() {
   // In the child of a fork the workers are gone and their locks may be held for ever: leave everything as it is.
   if (core_->lost_by_fork()) return;
   if (!core_->draining()) core_->shutdown(core_->settings().shutdown_timeout.count());
+  link_->cut();
   delete core_;
 }
 
@@ -22,6 +29,51 @@ bool runtime::shutdown(std::chrono::nanoseconds timeout) {
 runtime_stats runtime::stats() const { return core_->stats(); }
 
 unsigned runtime::workers() const noexcept { return static_cast<unsigned>(core_->workers().size()); }
+
+runtime_handle runtime_handle::current() noexcept {
+  const runtime* const here = runtime::current();
+  return here != nullptr ? here->handle() : runtime_handle();
+}
+
+detail::runtime_use runtime_handle::enter() const {
+  if (link_ == nullptr) {
+    detail::throw_if(std::make_error_code(std::errc::operation_not_permitted), "sennit: this handle has no runtime");
+  }
+  return detail::runtime_use(*link_);
+}
+
+detail::scheduler* detail::runtime_link::enter() {
+  {
+    const spin_guard guard(lock_);
+    if (home_ != nullptr) {
+      ++inside_;
+      return home_;
+    }
+  }
+  throw_if(std::make_error_code(std::errc::operation_not_permitted), "sennit: the runtime of this handle is gone");
+  __builtin_unreachable();
+}
+
+void detail::runtime_link::leave() noexcept {
+  const spin_guard guard(lock_);
+  --inside_;
+}
+
+void detail::runtime_link::open(scheduler* home) noexcept {
+  const spin_guard guard(lock_);
+  home_ = home;
+}
+
+void detail::runtime_link::cut() noexcept {
+  lock_.lock();
+  home_ = nullptr;
+  while (inside_ != 0) {  // in a spawn, which does not wait
+    lock_.unlock();
+    ::sched_yield();
+    lock_.lock();
+  }
+  lock_.unlock();
+}
 
 runtime* runtime::current() noexcept {
   const detail::worker* w = detail::this_worker();

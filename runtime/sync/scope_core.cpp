@@ -203,7 +203,9 @@ void scope_links::finish(void* owner, fiber_block& child) noexcept {
 
 /// While the child still counts as running, so that the scope, and what the exception refers to, outlive this.
 void scope_links::note_failure(scope_core& s, fiber_block& child) noexcept {
-  std::exception_ptr failure = std::exchange(child.failure, nullptr);
+  // Left for who holds the handle, if anybody does.
+  const bool held = child.refs.load(acquire) > 1;  // mm:block-refs
+  const std::exception_ptr failure = held ? child.failure : std::exchange(child.failure, nullptr);
   const bool canceled = is_cancellation(failure);
   bool expected = false;
   bool first = false;

@@ -14,6 +14,11 @@ class scope_links {
   /// operation_canceled if the scope is stopped; the child is then untouched. Does not park.
   static void adopt(scope_core& s, fiber_block& child);
 
+  /// Whether `child`, which has not ended, was spawned into a scope that `who` has made.
+  [[nodiscard]] static bool is_child_of(const fiber_block& child, const waiter& who) noexcept {
+    return child.finish == &finish && static_cast<const scope_core*>(child.owner)->owner_ == &who;
+  }
+
   /// Whether a stop reaches `f` through one of the scopes from `s` outwards (its own, null if none), through its parent
   /// or its runtime. Stops outside the innermost `level` shields do not count. Only by `f` itself.
   [[nodiscard]] static bool stop_wanted(const fiber_block& f, const scope_core* s, unsigned level) noexcept;

@@ -121,6 +121,60 @@ TEST_P(runtime_test, counts_what_it_does) {
   EXPECT_GT(after.switches, before.switches);
 }
 
+TEST_P(runtime_test, a_handle_spawns_from_anywhere) {
+  runtime_handle none;
+  EXPECT_THROW(none.spawn([] {}), std::system_error);
+  EXPECT_EQ(runtime_handle::current(), none) << "a plain thread";
+  runtime_handle late;
+  {
+    runtime rt(opts());
+    const runtime_handle h = rt.handle();
+    late = h;
+    rt.run([&] { EXPECT_EQ(runtime_handle::current(), h); });
+    const runtime* ran_on = nullptr;
+    h.spawn([&](int) { ran_on = runtime::current(); }, 1).join();
+    EXPECT_EQ(ran_on, &rt);
+    runtime other(opts());
+    EXPECT_EQ(other.run([&] { return h.async([] { return runtime::current(); }).get(); }), &rt);
+    EXPECT_NE(other.handle(), h);
+    EXPECT_TRUE(rt.shutdown(60s));
+    EXPECT_THROW(late.spawn([] {}), std::system_error) << "shut down";
+  }
+  try {
+    late.spawn([] {}).join();
+    FAIL() << "gone";
+  } catch (const std::system_error& e) {
+    EXPECT_EQ(e.code(), std::errc::operation_not_permitted);
+  }
+}
+
+// The runtime goes while others spawn into it by their handles: each spawn is refused, or its fiber runs to its end.
+TEST_P(runtime_test, goes_while_handles_spawn) {
+  for (std::size_t i = 0; i < scaled(500); ++i) {
+    std::atomic<std::size_t> ran{0};
+    std::size_t spawned = 0;
+    std::optional<runtime> rt(std::in_place, opts());
+    std::atomic<bool> begun{false};
+    std::thread spawning([&, h = rt->handle()] {
+      try {
+        for (;;) {
+          fiber f = h.spawn([&] { ++ran; });
+          ++spawned;
+          f.join();
+          begun = true;
+        }
+      } catch (const std::system_error& e) {
+        EXPECT_EQ(e.code(), std::errc::operation_not_permitted);
+      }
+      begun = true;
+    });
+    while (!begun) std::this_thread::yield();
+    rt.reset();
+    spawning.join();
+    ASSERT_EQ(ran, spawned);
+  }
+}
+
 TEST_P(runtime_test, comes_and_goes) {
   for (std::size_t i = 0; i < scaled(1'000); ++i) {
     runtime rt(opts());

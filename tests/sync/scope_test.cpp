@@ -344,5 +344,107 @@ TEST(scope_death_test, misuse) {
                "the innermost first");
 }
 
+TEST_P(scope_test, results_are_collected) {
+  run([] {
+    scope s;
+    std::vector<child<int>> squares;
+    for (int i = 0; i < 10; ++i) squares.push_back(s.spawn([i] { return i * i; }));
+    child<std::unique_ptr<int>> move_only = s.spawn([](int v) { return std::make_unique<int>(v); }, 7);
+    int x = 0;
+    child<int&> reference = s.spawn([&]() -> int& { return x; });
+    child<std::string> stoppable =
+        s.spawn([](const stop_token& t) { return std::string(t.stop_possible() ? "yes" : "no"); });
+    child<void> nothing = s.spawn([&] { x = 1; });
+    nothing.wait();
+    EXPECT_EQ(x, 1);
+    nothing.get();
+    EXPECT_FALSE(nothing.valid());
+    EXPECT_THROW(nothing.get(), std::future_error);
+    for (int i = 0; i < 10; ++i) EXPECT_EQ(squares[static_cast<std::size_t>(i)].get(), i * i);
+    EXPECT_EQ(*move_only.get(), 7);
+    EXPECT_EQ(&reference.get(), &x);
+    EXPECT_EQ(stoppable.get(), "yes");
+    EXPECT_EQ(select(on_ready(s.spawn([] { return 3; }).release(), [] {})), 0u);
+    s.join();
+  });
+}
+
+TEST_P(scope_test, the_handle_of_a_child_that_failed_rethrows) {
+  run([] {
+    child<int> value;
+    child<void> nothing;
+    scope s;
+    value = s.spawn([]() -> int { throw std::runtime_error("first"); });
+    EXPECT_THROW(value.get(), std::runtime_error);
+    EXPECT_THROW(s.join(), std::runtime_error) << "the scope has it too";
+    nothing = s.spawn([] { throw std::logic_error("second"); });
+    nothing.wait();
+    EXPECT_THROW(nothing.get(), std::logic_error);
+    EXPECT_THROW(s.join(), std::logic_error);
+  });
+}
+
+TEST_P(scope_test, a_handle_outlives_its_scope) {
+  run([] {
+    child<int> value;
+    child<void> nothing;
+    child<void> stopped;
+    {
+      scope s;
+      value = s.spawn([] { return 1; });
+      nothing = s.spawn([] {});
+      s.join();
+      stopped = s.spawn([] { this_fiber::sleep_for(1h); });
+      s.request_stop();
+      s.join();
+    }
+    EXPECT_EQ(value.get(), 1);
+    nothing.get();
+    try {
+      stopped.get();
+      FAIL();
+    } catch (const std::system_error& e) {
+      EXPECT_EQ(e.code(), std::errc::operation_canceled);
+    }
+  });
+}
+
+TEST_P(scope_test, waiting_for_a_child_can_be_stopped) {
+  run([] {
+    event end;
+    park_probe probe;
+    std::error_code code;
+    scope outer;
+    child<void> c = outer.spawn([&] { end.wait(); });
+    scope inner(on_exception::log);
+    inner.spawn([&] {  // not the owner: its own stop ends the wait
+      probe.here();
+      try {
+        c.wait();
+      } catch (const std::system_error& e) {
+        code = e.code();
+      }
+    });
+    probe.await_parked();
+    inner.request_stop();
+    inner.join();
+    EXPECT_EQ(code, std::errc::operation_canceled);
+    end.set();
+    c.get();
+  });
+  run([] {
+    event end;
+    scope s;
+    child<void> c = s.spawn([&] { end.wait(); });
+    stop_source source;
+    source.request_stop();
+    EXPECT_THROW(c.get(source.get_token()), std::system_error);
+    EXPECT_TRUE(c.valid());
+    end.set();
+    c.get();
+    s.join();
+  });
+}
+
 }  // namespace
 }  // namespace sennit
