@@ -38,6 +38,7 @@ inline constexpr element_ops element_ops_of{sizeof(T), alignof(T),
                                             },
                                             [](void* at) noexcept { static_cast<T*>(at)->~T(); }};
 
+struct park_plan;
 struct select_access;
 
 enum class channel_result { done, closed, would_wait, timed_out };
@@ -67,6 +68,7 @@ class channel_core {
 
   channel_result send_locked(void* slot, waiter*& wake) SENNIT_REQUIRES(senders_.lock);
   channel_result receive_locked(void* slot, waiter*& wake) noexcept SENNIT_REQUIRES(senders_.lock);
+  channel_result wait(wait_queue& q, const park_plan& plan, void* slot) SENNIT_RELEASE(senders_.lock);
   [[nodiscard]] void* cell(std::size_t index) const noexcept SENNIT_REQUIRES(senders_.lock);
   void grow() SENNIT_REQUIRES(senders_.lock);  // releases the lock meanwhile; throws without it
   /// Tells the analysis that senders_.lock guards receivers_ too.

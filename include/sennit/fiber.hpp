@@ -69,7 +69,8 @@ SENNIT_API bool join(fiber_block* block, wait_bound until);
 SENNIT_API void join_uninterrupted(fiber_block* block);
 SENNIT_API void take_result(fiber_block* block);
 SENNIT_API void join_and_check(fiber_block* block) noexcept;
-SENNIT_API void sleep(wait_bound until);
+SENNIT_API void sleep(wait_bound until);  // which has not come yet
+SENNIT_API void sleep_no_longer(const stop_token& stop);
 SENNIT_API stop_source stop_source_of(fiber_block* block);
 SENNIT_API std::uint64_t id_of(const fiber_block* block) noexcept;
 
@@ -245,12 +246,13 @@ SENNIT_API void maybe_yield();
 /// token's; deadline_passed when an enclosing scope's deadline comes first. A time that has come yields.
 template <class Clock, class Duration>
 void sleep_until(const std::chrono::time_point<Clock, Duration>& t, const stop_token& stop = {}) {
-  detail::sleep({detail::deadline_at(t), &stop});
+  const detail::nanos deadline = detail::deadline_at(t);
+  deadline > detail::clock_now() ? detail::sleep({deadline, &stop}) : detail::sleep_no_longer(stop);
 }
 /// The same for a duration; nanosecond arithmetic, no overflow; zero or less yields.
 template <class Rep, class Period>
 void sleep_for(const std::chrono::duration<Rep, Period>& d, const stop_token& stop = {}) {
-  detail::sleep({detail::deadline_in(d), &stop});
+  d > d.zero() ? detail::sleep({detail::deadline_in(d), &stop}) : detail::sleep_no_longer(stop);
 }
 /// Id of the calling fiber; id() on a plain thread.
 [[nodiscard]] SENNIT_API fiber::id get_id() noexcept;

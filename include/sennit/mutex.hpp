@@ -27,10 +27,9 @@ class SENNIT_CAPABILITY("mutex") mutex {
   /// Whether the calling fiber or thread holds it.
   [[nodiscard]] SENNIT_API bool is_mine() const noexcept;
   bool lock_slow(detail::waiter& self, detail::wait_bound until) noexcept;
-  void unlock_slow() noexcept;
+  void unlock_slow(detail::waiter& self) noexcept;
 
-  detail::atomic<std::uint32_t> word_{0};
-  detail::atomic<detail::waiter*> owner_{nullptr};
+  detail::atomic<std::uintptr_t> word_{0};  // who holds it, and whether others wait
   detail::wait_queue waiters_;
 };
 

@@ -59,12 +59,12 @@ bool stop_requested() noexcept {
 }  // namespace this_fiber
 
 void detail::sleep(wait_bound until) {
-  if (until.deadline > clock_now()) {
-    throw_if_canceled(park(current_waiter(), {.kind = wait_kind::sleep, .until = until}));
-    return;
-  }
+  throw_if_canceled(park(current_waiter(), {.kind = wait_kind::sleep, .until = until, .in_the_future = true}));
+}
+
+void detail::sleep_no_longer(const stop_token& stop) {
   if (this_fiber::stop_requested()) throw_if_canceled(case_stop);
-  if (until.stop->stop_requested()) throw_if_canceled(case_token);
+  if (stop.stop_requested()) throw_if_canceled(case_token);
   this_fiber::yield();
 }
 

@@ -53,6 +53,7 @@ bool timer_queue::remove(timer_node& node) noexcept {
     if (timer_node* orphans = merge_pairs(node.child)) root_ = meld(root_, orphans);
   }
   disarm(node);
+  count(-1);
   return true;
 }
 
@@ -62,6 +63,7 @@ timer_node* timer_queue::pop_due(nanos now) noexcept {
   root_ = merge_pairs(first->child);
   publish();
   disarm(*first);
+  count(-1);
   return first;
 }
 

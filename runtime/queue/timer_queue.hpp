@@ -18,6 +18,7 @@ class timer_queue {
   void insert(timer_node& node) noexcept SENNIT_REQUIRES(lock) {
     node.child = node.next = node.prev = nullptr;
     root_ = root_ == nullptr ? &node : meld(root_, &node);
+    count(1);
     publish();
   }
   /// Unlinks `node` if it is armed here; false if it has expired already.
@@ -27,6 +28,9 @@ class timer_queue {
 
   /// The earliest deadline, or never: a hint without the lock, exact for whoever holds it.
   [[nodiscard]] nanos next_deadline() const noexcept { return next_.load(relaxed); }  // mm:timer-next
+
+  /// How many are armed: a hint without the lock.
+  [[nodiscard]] std::size_t size() const noexcept { return size_.load(relaxed); }  // mm:timer-next
 
   /// Marks a node as not armed, which remove() then knows.
   static void disarm(timer_node& node) noexcept { node.prev = &node; }
@@ -38,8 +42,13 @@ class timer_queue {
     next_.store(root_ == nullptr ? never : root_->deadline, relaxed);  // mm:timer-next
   }
 
+  void count(std::ptrdiff_t more) noexcept SENNIT_REQUIRES(lock) {
+    size_.store(size_.load(relaxed) + static_cast<std::size_t>(more), relaxed);  // mm:timer-next
+  }
+
   timer_node* root_ SENNIT_GUARDED_BY(lock) = nullptr;
   atomic<nanos> next_{never};
+  atomic<std::size_t> size_{0};
 };
 
 }  // namespace sennit::inline v0::detail

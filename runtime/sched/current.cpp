@@ -43,6 +43,14 @@ constinit thread_local unsigned tls_initialisers = 0;
   return w;
 }
 
+[[gnu::noinline]] waiter& current_waiter() noexcept {
+  worker* w = tls_worker;
+  asm volatile("" : "+r"(w)::"memory");
+  if (w != nullptr) [[likely]]
+    return *w->running();
+  return this_thread_waiter();
+}
+
 [[gnu::noinline]] SENNIT_NO_TSAN void set_this_worker(worker* w) noexcept { tls_worker = w; }
 
 [[gnu::noinline]] thread_waiter& this_thread_waiter() noexcept {

@@ -13,6 +13,8 @@ class worker;
 /// returned): the fiber may be on another thread.
 [[nodiscard]] worker* this_worker() noexcept;
 void set_this_worker(worker* w) noexcept;
+/// The calling fiber, or the calling plain thread.
+[[nodiscard]] waiter& current_waiter() noexcept;
 
 /// A plain thread as a waiter: parks on a futex, or, while it does I/O, on poll(2) with an eventfd.
 class thread_waiter final : public waiter {

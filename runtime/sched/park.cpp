@@ -68,7 +68,7 @@ std::uint16_t park_fiber(fiber_block& f, const park_plan& plan) noexcept {
   const bool interruptible = plan.ambient && f.shields == 0;
   const bool ambient_first = interruptible && f.ambient_deadline < plan.until.deadline;
   parking p{plan, ambient_first ? f.ambient_deadline : plan.until.deadline, interruptible};
-  if (p.deadline != never && p.deadline <= w->home.outside().now()) {
+  if (p.deadline != never && (ambient_first || !plan.in_the_future) && p.deadline <= w->home.outside().now()) {
     unlock_all(plan);
     take_turns(f);
     return ambient_first ? case_ambient_timeout : case_timeout;
@@ -124,11 +124,6 @@ std::uint16_t park_without_token(waiter& self, const park_plan& plan) noexcept {
 }
 
 }  // namespace
-
-waiter& current_waiter() noexcept {
-  if (worker* w = this_worker()) return *w->running();
-  return this_thread_waiter();
-}
 
 fiber_block* current_fiber() noexcept {
   worker* w = this_worker();

@@ -23,12 +23,11 @@
 #include "base/time.hpp"
 #include "fiber/fiber_block.hpp"
 #include "fiber/waiter.hpp"
+#include "sched/current.hpp"
 
 struct pollfd;
 
 namespace sennit::inline v0::detail {
-
-class thread_waiter;
 
 /// A park that an ambient deadline ended (case_timeout is the plan's own).
 inline constexpr std::uint16_t case_ambient_timeout = 0xfffc;
@@ -41,15 +40,14 @@ struct park_plan {
   wait_kind kind = wait_kind::none;
   const void* object = nullptr;  // for dumps: what is waited for
   wait_bound until = {};
-  bool ambient = true;  // an ambient cancellation point (docs/design.md)
+  bool in_the_future = false;  // the deadline is known not to have come: no look at the clock
+  bool ambient = true;         // an ambient cancellation point (docs/design.md)
   /// Locks of the queues that hold this waiter's nodes: held by the caller, released by park() after the registers are
   /// saved, in this order. Nothing on the waiter's stack is read after the last one.
   spin_lock* held = nullptr;
   std::span<spin_lock* const> more_held = {};
 };
 
-/// The calling fiber, or the calling plain thread.
-[[nodiscard]] waiter& current_waiter() noexcept;
 /// The calling fiber; nullptr on a plain thread.
 [[nodiscard]] fiber_block* current_fiber() noexcept;
 

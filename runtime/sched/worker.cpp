@@ -19,6 +19,9 @@ namespace {
 constexpr std::size_t inject_batch = 128;     // fibers taken from the inject queue at once, at most
 constexpr nanos poll_backoff_below = 50'000;  // polls closer together than this, and empty, may become rarer
 
+constexpr std::size_t crowd_of_timers = 64;
+constexpr nanos timer_slack = 50'000;  // the kernel's own for threads
+
 /// Valgrind tells a switch from a large frame by the stacks that it knows; of the threads' own, only the main one's.
 class thread_stack_known {
  public:
@@ -185,6 +188,11 @@ fiber_block* worker::pick_next() noexcept {
 }
 
 bool worker::push_next(fiber_block* f) noexcept {
+  // Others only empty the slot: when we see it empty, it stays so.
+  if (next_.load(relaxed) == nullptr) {  // mm:lifo-slot
+    next_.store(f, release);             // mm:lifo-slot
+    return false;
+  }
   fiber_block* older = next_.exchange(f, acq_rel);  // mm:lifo-slot
   if (older == nullptr) return false;
   if (older->urgent() && !f->urgent()) [[unlikely]] {
@@ -338,6 +346,7 @@ std::size_t worker::poll_locked(nanos timeout, fiber_chain& out) noexcept {
     const spin_guard guard(timers.lock);
     timer_node* due = timers.pop_due(now);
     if (due == nullptr) break;
+    timers_fired_ = now;
     fiber_block& f = fiber_block::of(*due);
     if (f.state.claim(due->epoch, case_timeout) && f.state.may_run()) out.push_back(&f);
   }
@@ -388,6 +397,8 @@ void worker::sleep() noexcept {
     nanos timeout = timers.next_deadline();
     if (timeout != never) {
       const nanos now = home.outside().now();
+      // A crowd of sleepers is woken in batches: to sleep and to wake costs as much CPU as ten timers.
+      if (timers.size() >= crowd_of_timers) timeout = std::max(timeout, timers_fired_ + timer_slack);
       timeout = std::max(timeout, now) - now;  // no overflow, whatever deadline a user gave
     }
     // The word again: whoever polled in our place just now may have swallowed the waker's event.

@@ -142,7 +142,8 @@ class worker {
   waker waker_;
   spin_lock poll_token_;
   std::array<poll_event, 64> events_ SENNIT_GUARDED_BY(poll_token_);
-  atomic<nanos> now_{0};  // clock of the last poll
+  nanos timers_fired_ SENNIT_GUARDED_BY(poll_token_) = 0;  // when the last poll came that found a timer due
+  atomic<nanos> now_{0};                                   // clock of the last poll
   bool searching_ = false;
   bool started_ = false;
   pthread_t thread_{};

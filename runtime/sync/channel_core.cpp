@@ -15,6 +15,10 @@ namespace {
 
 constexpr std::size_t first_cells = 16;  // of an unbounded channel
 
+channel_node* claim_from(wait_queue& q) noexcept SENNIT_REQUIRES(q.lock) {
+  return q.empty() ? nullptr : static_cast<channel_node*>(q.claim_front());
+}
+
 std::byte* allocate_cells(const element_ops& ops, std::size_t cells) {
   if (cells > std::numeric_limits<std::ptrdiff_t>::max() / ops.size) throw std::bad_array_new_length();
   return static_cast<std::byte*>(::operator new(cells * ops.size, std::align_val_t(ops.align)));
@@ -63,7 +67,7 @@ channel_result channel_core::send_locked(void* slot, waiter*& wake) {
   assume_receivers_locked();
   for (;; grow()) {  // which lets others in: look again
     if (closed_) return channel_result::closed;
-    if (auto* const to = static_cast<channel_node*>(receivers_.claim_front())) {
+    if (auto* const to = claim_from(receivers_)) {
       ops_.relocate(slot, to->slot);
       wake = to->who;
       return channel_result::done;
@@ -78,7 +82,7 @@ channel_result channel_core::send_locked(void* slot, waiter*& wake) {
 
 channel_result channel_core::receive_locked(void* slot, waiter*& wake) noexcept {
   if (count_ == 0) {
-    auto* const from = static_cast<channel_node*>(senders_.claim_front());
+    channel_node* const from = claim_from(senders_);
     if (from == nullptr) return closed_ ? channel_result::closed : channel_result::would_wait;
     ops_.relocate(from->slot, slot);  // rendezvous
     wake = from->who;
@@ -88,7 +92,7 @@ channel_result channel_core::receive_locked(void* slot, waiter*& wake) noexcept 
   head_ = head_ + 1 == cells_ ? 0 : head_ + 1;
   --count_;
   // The oldest waiting message takes the room at once: one that is sent from now on must not get in front of it.
-  if (auto* const from = static_cast<channel_node*>(senders_.claim_front())) {
+  if (channel_node* const from = claim_from(senders_)) {
     ops_.relocate(from->slot, cell(count_));
     ++count_;
     wake = from->who;
@@ -115,42 +119,38 @@ channel_result channel_core::try_receive(void* slot) noexcept {
 }
 
 channel_result channel_core::send(void* slot, wait_bound until) {
-  waiter& self = current_waiter();
   waiter* wake = nullptr;
   senders_.lock.lock();
   const channel_result result = send_locked(slot, wake);
-  if (result != channel_result::would_wait) {
-    senders_.lock.unlock();
-    if (wake != nullptr) ready(*wake);
-    return result;
+  if (result == channel_result::would_wait) {
+    return wait(senders_, {.kind = wait_kind::channel_send, .object = this, .until = until}, slot);
   }
-  channel_node node(self, 0, slot);
-  senders_.push_back(node);
-  const std::uint16_t woken_by =
-      park_in(senders_.lock, senders_, node, {.kind = wait_kind::channel_send, .object = this, .until = until});
-  throw_if_canceled(woken_by);
-  if (woken_by != node.which) return channel_result::timed_out;
-  return node.closed ? channel_result::closed : channel_result::done;
+  senders_.lock.unlock();
+  if (wake != nullptr) ready(*wake);
+  return result;
 }
 
 channel_result channel_core::receive(void* slot, wait_bound until) {
-  waiter& self = current_waiter();
   waiter* wake = nullptr;
   senders_.lock.lock();
   const channel_result result = receive_locked(slot, wake);
-  if (result != channel_result::would_wait) {
-    senders_.lock.unlock();
-    if (wake != nullptr) ready(*wake);
-    return result;
+  if (result == channel_result::would_wait) {
+    return wait(receivers_, {.kind = wait_kind::channel_receive, .object = this, .until = until}, slot);
   }
-  channel_node node(self, 0, slot);
-  assume_receivers_locked();
-  receivers_.push_back(node);
-  const std::uint16_t woken_by =
-      park_in(senders_.lock, receivers_, node, {.kind = wait_kind::channel_receive, .object = this, .until = until});
+  senders_.lock.unlock();
+  if (wake != nullptr) ready(*wake);
+  return result;
+}
+
+/// Queues up in `q`; whoever claims the node has moved the message, or closed the channel.
+[[gnu::noinline]] channel_result channel_core::wait(wait_queue& q, const park_plan& plan,
+                                                    void* slot) SENNIT_NO_ANALYSIS {  // park_in() unlocks
+  channel_node node(current_waiter(), 0, slot);
+  q.push_back(node);
+  const std::uint16_t woken_by = park_in(senders_.lock, q, node, plan);
+  if (woken_by == node.which) return node.closed ? channel_result::closed : channel_result::done;
   throw_if_canceled(woken_by);
-  if (woken_by != node.which) return channel_result::timed_out;
-  return node.closed ? channel_result::closed : channel_result::done;
+  return channel_result::timed_out;
 }
 
 void channel_core::close() {

@@ -1,7 +1,7 @@
-// The word: 0 free, `locked`, or `locked | waiters`. A free mutex is 0 even while waiters are queued, so that whoever
-// runs now may take it with one compare-exchange: handing it to a waiter would cost two switches per critical section.
-// A woken waiter is on its way then, and marks the word again if it comes too late; after `patience` defeats it is
-// handed the mutex. tests/models/mutex.pml is this file.
+// The word: 0 free, else who holds it, with the lowest bit set if others wait. A free mutex is 0 even while waiters are
+// queued, so that whoever runs now may take it with one compare-exchange: handing it to a waiter would cost two
+// switches per critical section. A woken waiter is on its way then, and marks the word again if it comes too late;
+// after `patience` defeats it is handed the mutex. tests/models/mutex.pml is this file.
 #include <sennit/mutex.hpp>
 
 #include "base/check.hpp"
@@ -12,8 +12,7 @@ using namespace detail;  // NOLINT(google-build-using-namespace): the implementa
 
 namespace {
 
-constexpr std::uint32_t locked = 1;
-constexpr std::uint32_t waiters = 2;  // set and cleared only under the lock of the queue
+constexpr std::uintptr_t waiters = 1;  // set and cleared only under the lock of the queue
 constexpr unsigned patience = 3;
 
 /// On the waiter's stack; `handed` is written by the unlocker between claim and ready.
@@ -23,6 +22,11 @@ struct mutex_node : wait_node {
   const unsigned passed_over;
   bool handed = false;
 };
+
+/// The word of a mutex that `w` holds and nobody waits for.
+std::uintptr_t held_by(const waiter& w) noexcept { return reinterpret_cast<std::uintptr_t>(&w); }
+
+bool is_held_by(std::uintptr_t word, const waiter& w) noexcept { return (word & ~waiters) == held_by(w); }
 
 }  // namespace
 
@@ -37,33 +41,29 @@ void mutex::lock() noexcept SENNIT_NO_ANALYSIS {  // it cannot fail
 
 bool mutex::lock_before(wait_bound until) noexcept {
   waiter& self = current_waiter();
-  std::uint32_t seen = 0;
-  if (!word_.compare_exchange_strong(seen, locked, acquire, relaxed) && !lock_slow(self, until)) {  // mm:mutex-word
-    return false;
-  }
-  owner_.store(&self, relaxed);  // mm:mutex-owner
-  return true;
+  std::uintptr_t seen = 0;
+  return word_.compare_exchange_strong(seen, held_by(self), acquire, relaxed) ||
+         lock_slow(self, until);  // mm:mutex-word
 }
 
-bool mutex::is_mine() const noexcept { return owner_.load(relaxed) == &current_waiter(); }  // mm:mutex-owner
+// Only the owner can find itself there: a stale look is somebody else.
+bool mutex::is_mine() const noexcept { return is_held_by(word_.load(relaxed), current_waiter()); }  // mm:mutex-word
 
 bool mutex::try_lock() noexcept {
-  std::uint32_t seen = 0;
-  if (!word_.compare_exchange_strong(seen, locked, acquire, relaxed)) return false;  // mm:mutex-word
-  owner_.store(&current_waiter(), relaxed);                                          // mm:mutex-owner
-  return true;
+  std::uintptr_t seen = 0;
+  return word_.compare_exchange_strong(seen, held_by(current_waiter()), acquire, relaxed);  // mm:mutex-word
 }
 
-bool mutex::lock_slow(waiter& self, wait_bound until) noexcept {
-  SENNIT_CHECK(owner_.load(relaxed) != &self,  // mm:mutex-owner
+[[gnu::noinline]] bool mutex::lock_slow(waiter& self, wait_bound until) noexcept {
+  SENNIT_CHECK(!is_held_by(word_.load(relaxed), self),  // mm:mutex-word
                "this fiber or thread holds the mutex already: lock it once, or use a recursive_mutex");
   for (unsigned passed_over = 0;; ++passed_over) {
     waiters_.lock.lock();
-    std::uint32_t seen = word_.load(relaxed);  // mm:mutex-word
+    std::uintptr_t seen = word_.load(relaxed);  // mm:mutex-word
     for (;;) {
       if (seen == 0) {
         // Whoever took us from the queue freed the word with others left behind: mark it for them.
-        const std::uint32_t mine = waiters_.empty() ? locked : locked | waiters;
+        const std::uintptr_t mine = held_by(self) | (waiters_.empty() ? 0 : waiters);
         if (!word_.compare_exchange_weak(seen, mine, acquire, relaxed)) continue;  // mm:mutex-word
         waiters_.lock.unlock();
         return true;
@@ -81,21 +81,22 @@ bool mutex::lock_slow(waiter& self, wait_bound until) noexcept {
 }
 
 void mutex::unlock() noexcept {
-  SENNIT_CHECK(is_mine(),
+  waiter& self = current_waiter();
+  std::uintptr_t seen = held_by(self);
+  if (word_.compare_exchange_strong(seen, 0, release, relaxed)) return;  // mm:mutex-word
+  SENNIT_CHECK(is_held_by(seen, self),
                "only the fiber or thread that locked a mutex may unlock it: hand the lock over with an event");
-  owner_.store(nullptr, relaxed);  // mm:mutex-owner
-  std::uint32_t seen = locked;
-  if (!word_.compare_exchange_strong(seen, 0, release, relaxed)) unlock_slow();  // mm:mutex-word
+  unlock_slow(self);
 }
 
-void mutex::unlock_slow() noexcept {
+[[gnu::noinline]] void mutex::unlock_slow(waiter& self) noexcept {
   for (;;) {
     waiters_.lock.lock();
     auto* const next = static_cast<mutex_node*>(waiters_.claim_front());
     if (next != nullptr) {
       next->handed = next->passed_over >= patience;
       if (next->handed) {
-        word_.store(waiters_.empty() ? locked : locked | waiters, relaxed);  // mm:mutex-word
+        word_.store(held_by(*next->who) | (waiters_.empty() ? 0 : waiters), relaxed);  // mm:mutex-word
       } else {
         word_.store(0, release);  // mm:mutex-word
       }
@@ -106,9 +107,9 @@ void mutex::unlock_slow() noexcept {
     }
     // All gave up. Freeing the word now would let the next owner destroy the mutex before we release the queue: leave
     // the queue first, and free it by the fast way as the last access.
-    word_.store(locked, relaxed);  // mm:mutex-word
+    word_.store(held_by(self), relaxed);  // mm:mutex-word
     waiters_.lock.unlock();
-    std::uint32_t seen = locked;
+    std::uintptr_t seen = held_by(self);
     if (word_.compare_exchange_strong(seen, 0, release, relaxed)) return;  // mm:mutex-word
   }
 }

@@ -38,11 +38,21 @@ class scratch {
 class selection {
  public:
   explicit selection(std::span<select_case* const> cases) : cases_(cases), order_(cases.size()), locks_(cases.size()) {
-    // Fisher and Yates, inside out.
+    // Fisher and Yates, inside out. What is left of a random number after one draw serves the next ones, as long as the
+    // draws so far leave it 16 bits: then each order is equally likely to some parts in 100 000.
+    constexpr std::uint64_t most_outcomes = 1U << 16U;
     random_source& random = current_random();
     const auto order = order_.all();
+    std::uint64_t bits = 0;
+    std::uint64_t outcomes = most_outcomes;
     for (std::uint32_t i = 0; i < order.size(); ++i) {
-      const std::uint32_t j = random.below(i + 1);
+      outcomes *= i + 1;
+      if (outcomes >= most_outcomes) {
+        bits = random.next();
+        outcomes = i + 1;
+      }
+      bits = (bits & 0xffffffff) * (i + 1);
+      const auto j = static_cast<std::uint32_t>(bits >> 32);
       order[i] = order[j];
       order[j] = static_cast<std::uint16_t>(i);
     }

@@ -5,9 +5,6 @@
 #include <vector>
 
 #include <sennit/sennit.hpp>
-#if __has_include(<sennit/select.hpp>)
-#include <sennit/select.hpp>
-#endif
 
 #include "common/program.hpp"
 
@@ -128,7 +125,6 @@ void condition_variable_handoff(double seconds) {
   });
 }
 
-#if __has_include(<sennit/select.hpp>)
 void select_4_one_ready(double seconds) {
   on_workers(1, [&] {
     bench::measure("select_4_one_ready", seconds, 1, [](std::uint64_t n) {
@@ -148,7 +144,6 @@ void select_4_one_ready(double seconds) {
     });
   });
 }
-#endif
 
 void sleep_10k(double seconds) {
   on_workers(1, [&] {
@@ -176,9 +171,7 @@ constexpr bench::benchmark benchmarks[] = {
     {"lock_yield_unlock_1000", lock_yield_unlock_1000},
     {"semaphore_handoff", semaphore_handoff},
     {"condition_variable_handoff", condition_variable_handoff},
-#if __has_include(<sennit/select.hpp>)
     {"select_4_one_ready", select_4_one_ready},
-#endif
     {"sleep_10k", sleep_10k},
     {"ping_pong_2_workers", ping_pong_2_workers},
 };
