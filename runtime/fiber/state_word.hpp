@@ -7,11 +7,12 @@
 //
 //   active --publish--> parked --claim--> active (epoch + 1, case set)        any number of times
 //   active --note-----> active, and the next publish is refused                  a stop_callback before the park
+//   active --forget---> active, without the note                                 if there is no park after all
 //   active --finish---> done
 //
-// Who may write: publish and finish the owner alone; claim any waker that holds the lock of the queue (timer queue,
-// scope) through which it found the waiter; claim_or_note a stop_callback that the owner has registered; stop, inspect
-// and their counterparts anyone with a reference.
+// Who may write: publish, forget and finish the owner alone; claim any waker that holds the lock of the queue (timer
+// queue, scope) through which it found the waiter; claim_or_note a stop_callback that the owner has registered; stop,
+// inspect and their counterparts anyone with a reference.
 #include <bit>
 #include <cstdint>
 
@@ -84,6 +85,12 @@ class state_word {
       const word next = found_parked ? woken(seen, which) : (with_case(seen, which) | noted);
       if (word_.compare_exchange_weak(seen, next, acq_rel, relaxed)) return found_parked;  // mm:wake-claim
     }
+  }
+
+  /// Owner, while active, when a callback that may note is gone: a note for a park that did not come would end the
+  /// next.
+  void forget_note() noexcept {
+    if ((word_.load(relaxed) & noted) != 0) word_.fetch_and(~word{noted}, relaxed);  // mm:wake-own
   }
 
   /// Ambient stop: sets the bit; true if that claimed the waiter out of an interruptible park (then as claim()).

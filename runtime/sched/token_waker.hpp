@@ -13,7 +13,7 @@ namespace sennit::inline v0::detail {
 class token_waker {
  public:
   token_waker(waiter& who, const stop_token& token, std::uint16_t which) noexcept;
-  /// Waits for a callback that is under way on another thread.
+  /// Waits for a callback that is under way on another thread. If the waiter did not park, it takes back its note.
   ~token_waker();
   token_waker(const token_waker&) = delete;
   token_waker& operator=(const token_waker&) = delete;
@@ -26,6 +26,7 @@ class token_waker {
     void operator()() const noexcept;
   };
 
+  waiter& who_;
   std::optional<stop_callback<wake>> callback_;
 };
 

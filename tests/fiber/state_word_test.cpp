@@ -107,6 +107,26 @@ TEST(state_word_test, the_epoch_wraps) {
   EXPECT_EQ(s.case_won(), 0xfffb);
 }
 
+TEST(state_word_test, a_note_ends_the_park_it_was_made_for) {
+  state_word s;
+  EXPECT_FALSE(s.claim_or_note(s.epoch(), 3)) << "not parked yet";
+  EXPECT_FALSE(s.publish(false));
+  EXPECT_EQ(s.case_won(), 3);
+  EXPECT_FALSE(s.claim_or_note(s.epoch() - 1, 3)) << "that park is over";
+  ASSERT_TRUE(s.publish(false)) << "one note, one park";
+}
+
+TEST(state_word_test, a_note_without_a_park_is_forgotten) {
+  state_word s;
+  EXPECT_FALSE(s.claim_or_note(s.epoch(), 3));
+  s.forget_note();
+  const auto epoch = s.epoch();
+  ASSERT_TRUE(s.publish(false));
+  s.forget_note();
+  EXPECT_TRUE(s.claim(epoch, 7)) << "a park is no note";
+  EXPECT_EQ(s.case_won(), 7);
+}
+
 TEST(state_word_test, an_inspector_defers_the_waker) {
   state_word s;
   EXPECT_FALSE(s.begin_inspect()) << "running";

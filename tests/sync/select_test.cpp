@@ -1,8 +1,10 @@
 #include <fcntl.h>
 
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <sennit/sennit.hpp>
@@ -430,6 +432,53 @@ TEST_P(select_test, a_turn_is_passed_on) {
     selecting.join();
     reading.join();
     EXPECT_EQ(got, one);
+  });
+}
+
+/// Fires while it is enlisted, or by a time that has passed: either way the select does not park. Until then something
+/// happens that others would do from another thread.
+class case_without_a_park final : public detail::select_case {
+ public:
+  case_without_a_park(bool timed, stop_source& source) : timed_(timed), source_(source) {}
+  void run() override {}
+  bool try_fire(detail::waiter*&) override { return false; }
+  bool enlist(detail::waiter&, std::uint16_t) noexcept override {
+    if (!std::exchange(stopped_, true)) source_.request_stop();
+    return timed_;
+  }
+  [[nodiscard]] detail::nanos deadline() const noexcept override {
+    return timed_ ? std::numeric_limits<detail::nanos>::min() : detail::never;
+  }
+
+ private:
+  bool timed_;
+  bool stopped_ = false;
+  stop_source& source_;
+};
+
+// Regression: such a stop left its note behind, which ended the next wait, whatever that was for.
+TEST_P(select_test, a_stop_just_before_a_park_that_does_not_come) {
+  run([] {
+    const auto body = [] {
+      for (const bool timed : {false, true}) {
+        stop_source source;
+        case_without_a_park other(timed, source);
+        auto stop = on_stop(source.get_token(), [] {});
+        detail::select_case* const cases[] = {&stop, &other};
+        EXPECT_EQ(detail::select_among(cases), timed ? 1u : 0u);
+        EXPECT_TRUE(source.stop_requested());
+        channel<int> later;
+        park_probe p;
+        fiber sender = spawn([&] {
+          p.await_parked();
+          later.send(7);
+        });
+        p.here();
+        EXPECT_EQ(later.receive(), 7);
+        sender.join();
+      }
+    };
+    spawn(body).join();
   });
 }
 
