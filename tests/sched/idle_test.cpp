@@ -77,7 +77,7 @@ TEST_P(idle_test, a_fiber_from_outside_is_run_however_the_workers_fall_asleep) {
     const auto gap = std::chrono::nanoseconds(random.below(30'000));
     spin_until([] { return false; }, gap);
   }
-  std::printf("worst %lld us\n", static_cast<long long>(worst.count() / 1000));
+  std::printf("%zu fibers, worst %lld us\n", rounds, static_cast<long long>(worst.count() / 1000));
 }
 
 TEST_P(idle_test, work_for_two_wakes_two) {

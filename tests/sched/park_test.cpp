@@ -90,6 +90,7 @@ TEST_P(park_test, no_wakeup_is_lost) {
   }
   for (auto& t : threads) t.join();
   for (auto& f : fibers) f.join();
+  std::printf("%zu parks\n", 2 * (fiber_pairs * rounds + (mixed_pairs + 1) * slow_rounds));
 }
 
 // Hazard 2. A deadline and a post that come together: the waiter's result and the poster's agree, and neither reaches

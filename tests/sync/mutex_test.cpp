@@ -68,6 +68,7 @@ TEST_P(mutex_test, mutual_exclusion) {
     thread.join();
   });
   EXPECT_EQ(counter, 9 * each);
+  std::cout << counter << " locks\n";
 }
 
 // A hog takes the mutex back at once, each time that it has given it up: the waiter is woken in vain three times, then
