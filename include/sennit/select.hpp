@@ -17,6 +17,7 @@
 #include <sennit/future.hpp>
 #include <sennit/semaphore.hpp>
 #include <sennit/tcp.hpp>
+#include <sennit/timer.hpp>
 
 namespace sennit::inline v0 {
 namespace detail {
@@ -31,6 +32,8 @@ struct select_access {
   static semaphore_core& core(counting_semaphore<Max>& s) noexcept {
     return s.core_;
   }
+  static timer_core& core(timer& t) noexcept { return t.core_; }
+  static timer_core& core(ticker& t) noexcept { return t.core_; }
   static fiber_block* block(const fiber& f) noexcept { return f.block_; }
   template <class Stream>
   static io_slot* slot(const Stream& s) noexcept {
@@ -124,6 +127,26 @@ class joining_case final : public join_case {
   F handler_;
 };
 
+template <class F>
+class tick_case final : public timer_case {
+  static constexpr bool told = std::is_invocable_v<F&, std::chrono::steady_clock::time_point>;
+  static_assert(told || std::is_invocable_v<F&>,
+                "the handler of on_tick takes no argument, or the time_point of steady_clock that the tick was due at");
+
+ public:
+  tick_case(timer_core& t, F&& f) : timer_case(t), handler_(std::forward<F>(f)) {}
+  void run() override {
+    if constexpr (told) {
+      std::invoke(handler_, time_of(due()));
+    } else {
+      std::invoke(handler_);
+    }
+  }
+
+ private:
+  F handler_;
+};
+
 struct no_handler {
   void operator()() const noexcept {}
 };
@@ -150,6 +173,17 @@ template <class Clock, class Duration, class F>
 template <class Rep, class Period, class F>
 [[nodiscard]] auto after(const std::chrono::duration<Rep, Period>& d, F f) {
   return detail::case_with<detail::time_case, F>(std::move(f), detail::deadline_in(d));
+}
+/// The tick of `t` is taken, then f(), or f(steady_clock::time_point) with the time that it was due at
+/// (time_point::min() for a reset_at() of another clock's past). Follows a reset() that comes meanwhile; a timer that
+/// is not active does not fire.
+template <class F>
+[[nodiscard]] auto on_tick(timer& t, F f) {
+  return detail::tick_case<F>(detail::select_access::core(t), std::move(f));
+}
+template <class F>
+[[nodiscard]] auto on_tick(ticker& t, F f) {
+  return detail::tick_case<F>(detail::select_access::core(t), std::move(f));
 }
 /// f() when the token is stopped.
 template <class F>

@@ -24,4 +24,5 @@
 #include <sennit/stop_token.hpp>
 #include <sennit/tcp.hpp>
 #include <sennit/timed_mutex.hpp>
+#include <sennit/timer.hpp>
 #include <sennit/wait_group.hpp>

@@ -47,7 +47,8 @@ enum class wait_kind : std::uint8_t {
   descriptor,
   helper,
   select,
-  stack
+  stack,
+  timer
 };
 
 /// Called when a fiber has left its stack for the last time, before its joiners are woken. May take the block's result.

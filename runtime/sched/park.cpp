@@ -55,14 +55,6 @@ void publish_parked(worker& w, fiber_block& f, void* arg) noexcept SENNIT_NO_ANA
   if (!parked) w.home.requeue(w, f);  // a stop came first
 }
 
-/// A wait that is over before it begins does not park; a loop of such waits would keep the worker to itself.
-void take_turns(fiber_block& f) noexcept {
-  constexpr std::uint8_t waits_per_turn = 16;
-  if (++f.yields < waits_per_turn) return;
-  f.yields = 0;
-  f.last->yield(f);
-}
-
 std::uint16_t park_fiber(fiber_block& f, const park_plan& plan) noexcept {
   worker* w = f.last;
   const bool interruptible = plan.ambient && f.shields == 0;
@@ -115,7 +107,7 @@ std::uint16_t park_without_token(waiter& self, const park_plan& plan) noexcept {
 [[gnu::noinline]] std::uint16_t park_with_token(waiter& self, const park_plan& plan) noexcept {
   if (plan.until.stop->stop_requested()) {
     unlock_all(plan);
-    if (self.is_fiber()) take_turns(static_cast<fiber_block&>(self));
+    take_turns(self);
     return case_token;
   }
   // Under the plan's locks: no user code runs in here, and a callback that runs elsewhere takes none of them.
@@ -124,6 +116,15 @@ std::uint16_t park_without_token(waiter& self, const park_plan& plan) noexcept {
 }
 
 }  // namespace
+
+void take_turns(waiter& self) noexcept {
+  constexpr std::uint8_t waits_per_turn = 16;
+  if (!self.is_fiber()) return;
+  auto& f = static_cast<fiber_block&>(self);
+  if (++f.yields < waits_per_turn) return;
+  f.yields = 0;
+  f.last->yield(f);
+}
 
 fiber_block* current_fiber() noexcept {
   worker* w = this_worker();

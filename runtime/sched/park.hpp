@@ -66,6 +66,10 @@ std::uint16_t park_polling(thread_waiter& self, const park_plan& plan,
 /// caller must have won the claim; it may not touch the waiter, its nodes or the primitive afterwards.
 void ready(waiter& claimed) noexcept;
 
+/// For a wait for a time that has come: it does not park, and a loop of such waits would keep the worker to itself. Now
+/// and then yields.
+void take_turns(waiter& self) noexcept;
+
 /// Throws std::system_error for what a stop or an ambient deadline ended: operation_canceled, error::deadline_passed.
 void throw_if_canceled(std::uint16_t woken_by);
 

@@ -3,6 +3,7 @@
 #include <sennit/detail/select_case.hpp>
 #include <sennit/event.hpp>
 #include <sennit/semaphore.hpp>
+#include <sennit/timer.hpp>
 
 #include "base/check.hpp"
 #include "fiber/fiber_block.hpp"
@@ -122,5 +123,20 @@ void stop_case::delist() noexcept {
 }
 
 bool time_case::try_fire(waiter*&) { return deadline_ <= clock_now(); }
+
+spin_lock* timer_case::lock() const noexcept { return &timer_->waiters_.lock; }
+
+bool timer_case::try_fire(waiter*&) SENNIT_NO_ANALYSIS {  // under lock(), as the others
+  due_ = timer_->take(clock_now());
+  return due_ != never;
+}
+
+nanos timer_case::deadline() const noexcept SENNIT_NO_ANALYSIS { return timer_->deadline_; }
+
+bool timer_case::enlist(waiter& self, std::uint16_t which) noexcept SENNIT_NO_ANALYSIS {
+  timer_->sleeps();
+  link(timer_->waiters_, self, which);
+  return true;
+}
 
 }  // namespace sennit::inline v0::detail

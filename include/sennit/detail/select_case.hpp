@@ -20,6 +20,7 @@ class fiber_block;
 class future_core;
 class semaphore_core;
 class io_slot;
+class timer_core;
 
 /// One way for a select() to end. Lives on the stack of who selects, which alone calls it: try_fire() until one case
 /// has fired, else prepare() on all; then, with all locks held, try_fire() again, and enlist(); parks; delist() and
@@ -48,7 +49,7 @@ class SENNIT_API select_case {
   virtual void finish() noexcept {}
   /// Claimed: true if that was what it waits for, false if all must be looked at again.
   [[nodiscard]] virtual bool claimed() noexcept { return true; }
-  /// When the case fires by the clock.
+  /// When the case fires by the clock. Under all locks, just before enlist().
   [[nodiscard]] virtual nanos deadline() const noexcept { return never; }
   /// Fires when no other one can.
   [[nodiscard]] virtual bool is_otherwise() const noexcept { return false; }
@@ -171,6 +172,27 @@ class SENNIT_API time_case : public select_case {
 
  private:
   nanos deadline_;
+};
+
+/// The tick of a timer or ticker, which may move while this waits.
+class SENNIT_API timer_case : public queued_case {
+ public:
+  explicit timer_case(timer_core& t) noexcept : timer_(&t) {}
+  [[nodiscard]] spin_lock* lock() const noexcept override;
+  [[nodiscard]] bool try_fire(waiter*& wake) override;
+  [[nodiscard]] bool enlist(waiter& self, std::uint16_t which) noexcept override;
+  /// By the timer's time or by its reset: either way somebody else may have been faster.
+  [[nodiscard]] bool claimed() noexcept override { return false; }
+  /// Under the lock.
+  [[nodiscard]] nanos deadline() const noexcept override;
+
+ protected:
+  /// When the tick that fired was due.
+  [[nodiscard]] nanos due() const noexcept { return due_; }
+
+ private:
+  timer_core* timer_;
+  nanos due_ = never;
 };
 
 class SENNIT_API otherwise_case : public select_case {
