@@ -1,5 +1,6 @@
 #pragma once
 /// \file Everything of sennit but its optional components.
+#include <sennit/after_func.hpp>
 #include <sennit/barrier.hpp>
 #include <sennit/blocking.hpp>
 #include <sennit/channel.hpp>

@@ -1,5 +1,5 @@
 #pragma once
-// Go's time.Timer and time.Ticker, as of Go 1.23: no stale tick after stop() or reset().
+// Go's time.Timer and time.Ticker, as of Go 1.23: no stale tick after stop() or reset(). after_func.hpp has AfterFunc.
 #include <chrono>
 #include <optional>
 
