@@ -1,14 +1,17 @@
 #pragma once
 #include <cstdint>
 
+#include "base/sanitizer.hpp"
+
 namespace sennit::inline v0::detail {
 
-/// xorshift64* (Marsaglia; Vigna 2016). Owned by one worker; not for secrets.
+/// xorshift64* (Marsaglia; Vigna 2016). Owned by one worker, which draws from it in the fibers that it runs too (TSan
+/// knows no edge between them); not for secrets.
 class random_source {
  public:
   explicit constexpr random_source(std::uint64_t seed) noexcept : state_(seed | 1) {}
 
-  constexpr std::uint32_t next() noexcept {
+  SENNIT_NO_TSAN constexpr std::uint32_t next() noexcept {
     state_ ^= state_ >> 12;
     state_ ^= state_ << 25;
     state_ ^= state_ >> 27;

@@ -30,6 +30,9 @@
 #define SENNIT_NO_ASAN
 #endif
 
+/// For functions that touch what a thread owns, from whatever context runs there.
+#define SENNIT_NO_TSAN __attribute__((no_sanitize("thread")))
+
 // Client requests: a few instructions that do nothing outside of valgrind. -DNVALGRIND leaves them out.
 #if __has_include(<valgrind/valgrind.h>)
 #include <valgrind/valgrind.h>

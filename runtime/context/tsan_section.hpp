@@ -1,4 +1,5 @@
 #pragma once
+#include "base/sanitizer.hpp"
 #include "context/context.hpp"
 
 #if SENNIT_TSAN
@@ -9,9 +10,6 @@ void AnnotateIgnoreWritesBegin(const char* file, int line);
 void AnnotateIgnoreWritesEnd(const char* file, int line);
 }
 #endif
-
-/// For functions that touch what a thread owns, from whatever context runs there.
-#define SENNIT_NO_TSAN __attribute__((no_sanitize("thread")))
 
 namespace sennit::inline v0::detail {
 

@@ -98,7 +98,7 @@ class selection {
     find_polled(self);
     const std::span<spin_lock*> locks = sorted_locks();
     for (spin_lock* lock : locks) lock->lock();
-    const auto unlock_all = [locks] {
+    const auto unlock_all = [locks]() SENNIT_NO_ANALYSIS {
       for (spin_lock* lock : locks) lock->unlock();
     };
     waiter* wake = nullptr;
