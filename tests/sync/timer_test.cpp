@@ -183,16 +183,19 @@ TEST_P(timer_test, a_timer_that_is_stopped_under_a_wait_ticks_when_it_is_reset) 
     for (const bool thread : {false, true}) {
       timer t(1h);
       std::atomic<bool> ticked{false};
+      park_probe probe;
       while_it_waits(
           thread,
           [&] {
+            probe.here();
             t.wait();
             ticked = true;
           },
           [&] {
-            t.reset(5ms);
+            t.reset(20ms);
+            until([&] { return !t.active() || probe.parked(); });
             if (!t.stop()) return;  // too late
-            this_fiber::sleep_for(10ms);
+            this_fiber::sleep_for(25ms);
             EXPECT_FALSE(ticked) << "it was stopped";
             t.reset(1ms);
           });
@@ -562,12 +565,13 @@ TEST_P(timer_test, storm_no_tick_between_a_stop_and_the_next_arming) {
     std::thread thread(consume, std::size_t{3});
     detail::random_source random(seed + 99);
     const std::size_t rounds = scaled(100'000);
+    std::size_t stopped = 0;
     for (std::size_t i = 0; i < rounds; ++i) {
       ++arming;
       t.reset(nanoseconds(random.below(20'000)));
       for (std::uint32_t spin = random.below(300); spin > 0; --spin) detail::cpu_pause();
       if (random.below(4) == 0) this_fiber::yield();
-      t.stop();
+      stopped += t.stop();
       ++arming;
       for (std::uint32_t spin = random.below(300); spin > 0; --spin) detail::cpu_pause();
       if (random.below(4) == 0) this_fiber::sleep_for(nanoseconds(random.below(20'000)));
@@ -576,6 +580,7 @@ TEST_P(timer_test, storm_no_tick_between_a_stop_and_the_next_arming) {
     for (fiber& f : consumers) f.join();
     thread.join();
     EXPECT_EQ(stale, 0u);
+    EXPECT_EQ(ticks + stopped, rounds) << "a tick of an arming that was stopped, or none of one that was not";
     EXPECT_GT(ticks, 0u);
     std::cout << rounds << " armings, " << ticks << " ticks\n";
   });
