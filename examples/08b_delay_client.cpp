@@ -1,10 +1,10 @@
 // Rung 8b: many requests at once, each written as though it were the only one.
 //
-// Compare with rung 0: there a table and an event loop, here a function that connects, sends, and reads to the end; and
-// a fiber for each call. The requests wait together, so the total time is the longest delay, not the sum of all.
+// Compare with rung 0: there a table and an event loop, here a function that connects, sends, and reads to the end
+// (support/http_get.hpp), and a fiber for each call. The requests wait together, so the total time is the longest
+// delay, not the sum of all.
 //
 //   08_delay_server --port 7008 &   then   08b_delay_client --port 7008 --requests 1000
-#include <array>
 #include <chrono>
 #include <iostream>
 #include <string>
@@ -12,32 +12,10 @@
 #include <sennit/sennit.hpp>
 
 #include "support/cli.hpp"
-
-namespace {
-
-using std::chrono::milliseconds;
-
-/// The body of the answer to GET /<delay>/<message>.
-std::string fetch(const sennit::endpoint& server, milliseconds delay, const std::string& message) {
-  auto stream = sennit::tcp_stream::connect(server);
-  stream.expires_after(delay + std::chrono::seconds(30));
-  const std::string request =
-      "GET /" + std::to_string(delay.count()) + "/" + message + " HTTP/1.1\r\nHost: delay\r\nConnection: close\r\n\r\n";
-  stream.write_all(std::as_bytes(std::span(request)));
-
-  std::string answer;
-  std::array<std::byte, 1024> buffer;
-  while (const std::size_t count = stream.read_some(buffer))
-    answer.append(reinterpret_cast<const char*>(buffer.data()), count);
-  const auto head = answer.find("\r\n\r\n");
-  if (!answer.starts_with("HTTP/1.1 200 ") || head == std::string::npos)
-    throw std::runtime_error("unexpected answer: " + answer);
-  return answer.substr(head + 4);
-}
-
-}  // namespace
+#include "support/http_get.hpp"
 
 int main(int argc, char** argv) try {
+  using std::chrono::milliseconds;
   int requests = 100;
   int longest = 1000;
   example::command_line line("Sends many delayed requests at the same time.", 7008);
@@ -56,7 +34,9 @@ int main(int argc, char** argv) try {
       sum += delay;
       all.spawn([&answers, delay, i, server = line.address()] {
         const auto message = "request-" + std::to_string(i);
-        if (fetch(server, delay, message) != message) throw std::runtime_error("the answer belongs to somebody else");
+        const auto path = "/" + std::to_string(delay.count()) + "/" + message;
+        if (http::get(server, path, delay + std::chrono::seconds(30)) != message)
+          throw std::runtime_error("the answer belongs to somebody else");
         answers.send(message);
       });
     }

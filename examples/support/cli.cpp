@@ -6,10 +6,14 @@
 
 namespace example {
 
-command_line::command_line(const std::string& about, std::uint16_t default_port) : app_(about), port_(default_port) {
+command_line::command_line(const std::string& about) : app_(about) {
+  add("--workers", workers_, "threads that run fibers; 0: one per CPU");
+}
+
+command_line::command_line(const std::string& about, std::uint16_t default_port) : command_line(about) {
+  port_ = default_port;
   add("--host", host_, "address or name");
   add("--port", port_, "port; for a server 0 means: any free one");
-  add("--workers", workers_, "threads that run fibers; 0: one per CPU");
 }
 
 void command_line::parse(int argc, char** argv) {

@@ -1,5 +1,5 @@
 #pragma once
-// The command line that all servers and clients of the examples share: --host, --port, --workers.
+// The command line that the examples share: --workers, and for servers and clients --host and --port.
 #include <CLI/CLI.hpp>
 
 #include <cstdint>
@@ -13,11 +13,15 @@ namespace example {
 class command_line {
  public:
   command_line(const std::string& about, std::uint16_t default_port);
+  /// For a rung that needs no network: without --host and --port.
+  explicit command_line(const std::string& about);
 
+  /// The option, for who wants to add a check.
   template <class T>
-  void add(const std::string& option, T& value, const std::string& help) {
-    app_.add_option(option, value, help)->capture_default_str();
+  CLI::Option* add(const std::string& option, T& value, const std::string& help) {
+    return app_.add_option(option, value, help)->capture_default_str();
   }
+  void add_flag(const std::string& option, bool& value, const std::string& help) { app_.add_flag(option, value, help); }
 
   /// Ends the process after --help and after a mistake, which it explains. Raises the soft limit of open files to the
   /// hard one: a server of ten thousand connections needs as many descriptors.
@@ -30,7 +34,7 @@ class command_line {
  private:
   CLI::App app_;
   std::string host_ = "127.0.0.1";
-  std::uint16_t port_;
+  std::uint16_t port_ = 0;
   unsigned workers_ = 0;
 };
 
