@@ -425,6 +425,113 @@ class graceful_shutdown(RungTest):
         self.assertLess(seconds, 20)
 
 
+class channels_select(RungTest):
+    def test_primes_and_messages(self):
+        for workers in (1, 2, 5):
+            primes, *messages, total = self.output("11_channels_select", "--workers", workers, "--count", 100,
+                                                   "--messages", 60).splitlines()
+            self.assertEqual([int(n) for n in primes.split()],
+                             [n for n in range(2, 542) if all(n % d for d in range(2, n))])
+            self.assertEqual(total, "heard 60, sent 60", "a case that does not fire leaves no trace")
+            self.assertEqual(len(messages), 60)
+            heard = 0
+            for name in ("ant", "bee", "cat"):
+                said = [line for line in messages if line.startswith(name)]
+                self.assertEqual(said, [f"{name} {i + 1}" for i in range(len(said))])
+                heard += len(said)
+            self.assertEqual(heard, 60)
+
+    def test_nothing_wanted(self):
+        self.assertEqual(self.output("11_channels_select", "--count", 0, "--messages", 0), "\nheard 0, sent 0\n")
+
+
+class deadlines_and_stop(RungTest):
+    def test_who_is_ended_by_what(self):
+        for workers in (1, 2, 5):
+            head, *rows, inner, outer, goodbye = self.output("12_deadlines_and_stop", "--workers", workers).splitlines()
+            self.assertEqual(head.split(), ["scope(deadline)", "request_stop()", "stop_token"])
+            self.assertEqual([row.split() for row in rows],
+                             [[name, "deadline", "stop", "stop"]
+                              for name in ("channel.receive", "sleep_for", "stream.read_some")])
+            for line, limits in ((inner, "outer 10000 ms, inner 20 ms"), (outer, "outer 20 ms, inner 10000 ms")):
+                ms = int(re.fullmatch(limits + r": deadline after (\d+) ms", line)[1])
+                self.assertGreaterEqual(ms, 20)
+                self.assertLess(ms, 10_000, "the tightest wins")
+            self.assertEqual(goodbye, "goodbye: ended by stop, again by stop, then shielded")
+
+
+class scope(RungTest):
+    def fetch(self, *args):
+        """(ms that the four took, ms until the failure was known)"""
+        printed = self.output("13_scope", *args)
+        found = re.fullmatch(r"four requests, \d+ at a time:\none\ntwo\nthree\nfour\nafter (\d+) ms\n"
+                             r"one of four fails, all at once:\n"
+                             r"GET /soon/never: HTTP/1.1 400 Bad Request\nafter (\d+) ms\n", printed)
+        self.assertTrue(found, printed)
+        return int(found[1]), int(found[2])
+
+    def test_max_running_bounds_how_many_run_at_once(self):
+        for most, least_ms in ((1, 600), (2, 300), (0, 200)):
+            took, failed = self.fetch("--max-running", most)
+            self.assertGreaterEqual(took, least_ms)
+            self.assertLess(failed, 30_000, "the failure stops the siblings, which would wait a minute")
+
+    def test_against_the_delay_server(self):
+        server = self.start("08_delay_server")
+        for workers in (1, 5):
+            self.fetch("--port", server.port, "--workers", workers)
+
+    def test_a_refused_connection_is_told(self):
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            printed = self.output("13_scope", "--port", unused.getsockname()[1])
+        self.assertEqual(printed.count("refused"), 2, printed)
+
+
+class dining_philosophers(RungTest):
+    def test_everybody_eats(self):
+        for seats, workers in ((2, 1), (5, 2), (50, 5)):
+            head, *rows, total = self.output("14_dining_philosophers", "--philosophers", seats, "--workers", workers,
+                                             "--ms", 500).splitlines()
+            self.assertEqual(head.split(), ["philosopher", "meals", "longest", "wait", "ms"])
+            self.assertEqual([int(row.split()[0]) for row in rows], list(range(seats)))
+            meals = [int(row.split()[1]) for row in rows]
+            self.assertGreater(min(meals), 0, rows)
+            found = re.fullmatch(r"(\d+) meals, fairness ([\d.]+)", total)
+            self.assertEqual(int(found[1]), sum(meals))
+            self.assertAlmostEqual(float(found[2]), sum(meals) ** 2 / seats / sum(m * m for m in meals), delta=0.001)
+
+    def test_the_naive_deadlock_is_noticed(self):
+        for seats, workers in ((2, 1), (5, 2), (50, 5)):
+            printed = self.output("14_dining_philosophers", "--naive", "--philosophers", seats, "--workers", workers,
+                                  "--ms", 50)
+            found = re.fullmatch(r"deadlock: (\d+) philosophers held a fork and waited for another\n"
+                                 r"noticed after (\d+) ms: (\d+) put their fork down, (\d+) then ate\n", printed)
+            held, ms, put_down, ate = map(int, found.groups())
+            self.assertEqual((held, put_down + ate), (seats, seats))
+            self.assertGreaterEqual(ms, 50)
+            self.assertGreater(put_down, 0)
+
+    def test_one_cannot_dine(self):
+        self.assertNotEqual(run(*command("14_dining_philosophers", "--philosophers", 1)).returncode, 0)
+
+
+class actors(RungTest):
+    def test_requests(self):
+        for workers in (1, 2, 5):
+            lines = self.output("15_actors", "--workers", workers).splitlines()
+            of = {key: [line[len(key) + 3 :] for line in lines if line.startswith(f"[{key}] ")]
+                  for key in ("main", "r1", "r2", "r3")}
+            self.assertEqual(sum(map(len, of.values())), len(lines), "each line belongs to a request")
+            for key, amount in (("r1", 30), ("r2", 50)):
+                self.assertEqual(of[key][:2], [f"ann -{amount}", f"bob +{amount}"])
+                self.assertEqual(sorted(of[key][2:]), ["told the payee", "told the payer"])
+            self.assertEqual(of["r3"], ["refused: no money: bob"])
+            self.assertEqual(sorted(of["main"]),
+                             ["ann +100", "ann 20, bob 80", "bob failed (a change of 0) and is started again",
+                              "no answer: broken promise"])
+
+
 if __name__ == "__main__":
     EXAMPLES = sys.argv.pop(1)
     if len(sys.argv) > 2 and sys.argv[1] == "--emulator":
