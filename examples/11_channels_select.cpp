@@ -13,8 +13,8 @@
 //
 //   11_channels_select --count 1000 --messages 12
 #include <deque>
+#include <functional>
 #include <iostream>
-#include <numeric>
 #include <optional>
 #include <string>
 #include <vector>
@@ -58,19 +58,21 @@ int produce(const std::string& name, sennit::channel<std::string>& out, sennit::
 void fan_in(const std::vector<std::string>& names, int wanted) {
   std::deque<sennit::channel<std::string>> channels;
   std::vector<sennit::any_case> cases;
-  std::vector<int> sent(names.size());
+  std::vector<sennit::child<int>> sent;
   sennit::event quit;
   sennit::scope producers;
-  for (std::size_t i = 0; i < names.size(); ++i) {
+  for (const auto& name : names) {
     auto& ch = channels.emplace_back();
-    producers.spawn([&, i] { sent[i] = produce(names[i], ch, quit); });
+    sent.push_back(producers.spawn(produce, name, std::ref(ch), std::ref(quit)));
     cases.emplace_back(sennit::on_receive(ch, [](std::optional<std::string> text) { std::cout << *text << '\n'; }));
   }
   for (int heard = 0; heard < wanted; ++heard) sennit::select(cases);
 
   quit.set();
+  int total = 0;
+  for (auto& count : sent) total += count.get();
   producers.join();
-  std::cout << "heard " << wanted << ", sent " << std::accumulate(sent.begin(), sent.end(), 0) << '\n';
+  std::cout << "heard " << wanted << ", sent " << total << '\n';
 }
 
 }  // namespace

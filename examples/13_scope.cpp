@@ -29,17 +29,19 @@ using clock_type = std::chrono::steady_clock;
 
 std::vector<std::string> fetch_all(const sennit::endpoint& server, const std::vector<std::string>& paths,
                                    std::size_t max_running) {
-  std::vector<std::string> bodies(paths.size());
+  std::vector<sennit::child<std::string>> answers;
   sennit::scope requests({.max_running = max_running});
   try {
-    for (std::size_t i = 0; i < paths.size(); ++i)
-      requests.spawn({.name = "fetch"}, [&, i] { bodies[i] = http::get(server, paths[i], std::chrono::minutes(2)); });
+    for (const auto& path : paths)
+      answers.push_back(requests.spawn({.name = "fetch"}, http::get, server, path, std::chrono::minutes(2)));
   } catch (const std::system_error&) {
     requests.request_stop();
     requests.join();  // if spawn() was refused because one has failed already, that one's exception is what matters
     throw;
   }
   requests.join();
+  std::vector<std::string> bodies;
+  for (auto& answer : answers) bodies.push_back(answer.get());
   return bodies;
 }
 

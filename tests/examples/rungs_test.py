@@ -532,6 +532,18 @@ class actors(RungTest):
                               "no answer: broken promise"])
 
 
+class two_runtimes(RungTest):
+    def test_they_work_together(self):
+        for workers in (1, 2, 5):
+            printed = self.output("25_two_runtimes", "--workers", workers, "--blocks", 20, "--block-size", 5000)
+            found = re.fullmatch(r"9592 primes below 100000, by block 9592\n"
+                                 r"20 progress reports; halfway after block 10\n"
+                                 r"(\d+) ticks meanwhile, the latest \d+ ms late\n"
+                                 r"batch is gone: Operation not permitted\n", printed)
+            self.assertTrue(found, printed)
+            self.assertGreater(int(found[1]), 0)
+
+
 if __name__ == "__main__":
     EXAMPLES = sys.argv.pop(1)
     if len(sys.argv) > 2 and sys.argv[1] == "--emulator":
