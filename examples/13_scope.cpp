@@ -31,14 +31,8 @@ std::vector<std::string> fetch_all(const sennit::endpoint& server, const std::ve
                                    std::size_t max_running) {
   std::vector<sennit::child<std::string>> answers;
   sennit::scope requests({.max_running = max_running});
-  try {
-    for (const auto& path : paths)
-      answers.push_back(requests.spawn({.name = "fetch"}, http::get, server, path, std::chrono::minutes(2)));
-  } catch (const std::system_error&) {
-    requests.request_stop();
-    requests.join();  // if spawn() was refused because one has failed already, that one's exception is what matters
-    throw;
-  }
+  for (const auto& path : paths)  // spawn() throws what has failed meanwhile, as join() does
+    answers.push_back(requests.spawn({.name = "fetch"}, http::get, server, path, std::chrono::minutes(2)));
   requests.join();
   std::vector<std::string> bodies;
   for (auto& answer : answers) bodies.push_back(answer.get());

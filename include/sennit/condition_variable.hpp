@@ -2,6 +2,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <type_traits>
 
 #include <sennit/detail/wait_bound.hpp>
 #include <sennit/mutex.hpp>
@@ -27,6 +28,15 @@ class condition_variable {
   template <class Predicate>
   void wait(std::unique_lock<mutex>& lock, Predicate ready) {
     while (!ready()) wait(lock);
+  }
+
+  template <class M, class... Rest>
+    requires(!std::is_same_v<M, mutex>)
+  void wait(std::unique_lock<M>&, Rest&&...) {
+    static_assert(
+        sizeof(M) == 0,
+        "sennit::condition_variable waits with a std::unique_lock of a sennit::mutex: use condition_variable_any "
+        "for other locks");
   }
 
   /// The same, bounded by a deadline (the predicate forms return what the predicate says then).

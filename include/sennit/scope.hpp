@@ -74,10 +74,6 @@ class scope_room {
   scope_core& core_;
 };
 
-}  // namespace detail
-
-namespace detail {
-
 /// What all handles of children have: a reference to the fiber.
 class child_handle {
  public:
@@ -228,8 +224,9 @@ class scope {
   /// thrown (with a warning in the log), otherwise it terminates with the child's name and message in the log.
   ~scope() = default;
 
-  /// Starts f(args...) as a child. Errors as fiber's constructor; operation_canceled once the scope is stopped. What it
-  /// returns can be had from the handle; its exception goes to the scope, and to who asks the handle.
+  /// Starts f(args...) as a child. Errors as fiber's constructor; operation_canceled once the scope is stopped, but if
+  /// a child's exception has stopped it, that goes to the owner here, as by join(). What f returns can be had from the
+  /// handle; its exception goes to the scope, and to who asks the handle.
   template <class F>
     requires detail::fiber_callable<F>
   auto spawn(F&& f, std::source_location where = std::source_location::current()) {

@@ -146,7 +146,9 @@ void scope_core::before_spawn() {
   while (!has_room()) {
     wait_node node(self, 0);
     passed_over ? waiters_.push_front(node) : waiters_.push_back(node);
-    throw_if_canceled(park_in(waiters_.lock, waiters_, node, {.kind = wait_kind::scope, .object = this}));
+    const std::uint16_t woken_by = park_in(waiters_.lock, waiters_, node, {.kind = wait_kind::scope, .object = this});
+    if (woken_by == case_stop && owner_ == current_fiber()) rethrow();  // why it was stopped, as adopt() does
+    throw_if_canceled(woken_by);
     passed_over = true;
     waiters_.lock.lock();
   }
@@ -166,6 +168,7 @@ void scope_core::after_spawn() noexcept {
 // ---- the children's side ----
 
 void scope_links::adopt(scope_core& s, fiber_block& child) {
+  std::exception_ptr failure;
   {
     const spin_guard guard(s.waiters_.lock);
     if (!s.stopped_) {
@@ -179,7 +182,10 @@ void scope_links::adopt(scope_core& s, fiber_block& child) {
       ++s.running_;
       return;
     }
+    // The owner has come here in place of join(): it wants to know why.
+    if (s.owner_ == current_fiber()) failure = std::exchange(s.first_, nullptr);
   }
+  if (failure != nullptr) std::rethrow_exception(failure);
   throw_if(std::make_error_code(std::errc::operation_canceled), "sennit: spawn in a scope that was stopped");
 }
 

@@ -236,7 +236,7 @@ void destroy_while_locked() SENNIT_NO_ANALYSIS {
 TEST(mutex_death_test, misuse_on_a_thread) {
   EXPECT_DEATH(unlock_what_is_free(), "only the fiber or thread that locked a mutex may unlock it");
   EXPECT_DEATH(lock_twice(), "holds the mutex already");
-  EXPECT_DEATH(destroy_while_locked(), "destroyed while locked: unlock it first \\(saw 0x1\\)");
+  EXPECT_DEATH(destroy_while_locked(), "destroyed while locked: unlock it first");
 }
 
 TEST(mutex_death_test, misuse_in_a_fiber) {

@@ -446,5 +446,24 @@ TEST_P(scope_test, waiting_for_a_child_can_be_stopped) {
   });
 }
 
+// errgroup's users expect the first error, wherever the owner meets it.
+TEST_P(scope_test, a_spawn_after_a_child_has_failed_rethrows_its_exception) {
+  run([] {
+    for (const std::size_t max_running : {std::size_t{0}, std::size_t{1}}) {
+      scope s(scope::options{.max_running = max_running});
+      EXPECT_THROW(
+          {
+            s.spawn([] { throw std::runtime_error("first"); });
+            for (;;) {
+              s.spawn([] { this_fiber::yield(); });
+              this_fiber::yield();
+            }
+          },
+          std::runtime_error);
+      s.join();  // it was fetched
+    }
+  });
+}
+
 }  // namespace
 }  // namespace sennit
