@@ -21,7 +21,7 @@ class barrier_core {
   /// The phase that the caller arrives at. `last` is set if the caller completes it: then it calls next_phase().
   SENNIT_API std::size_t arrive(std::ptrdiff_t n, std::ptrdiff_t drop, bool& last) noexcept;
   SENNIT_API void next_phase() noexcept;
-  SENNIT_API void wait(std::size_t phase, const stop_token& stop);
+  SENNIT_API bool wait(std::size_t phase, wait_bound until);  // false if the deadline came first
 
  private:
   std::ptrdiff_t expected_ SENNIT_GUARDED_BY(waiters_.lock);
@@ -66,8 +66,19 @@ class barrier {
   [[nodiscard]] arrival_token arrive(std::ptrdiff_t n = 1) noexcept { return arrival_token(count(n, 0)); }
   /// Parks until the phase of `token` is complete. Ambient cancellation point; throws std::system_error
   /// (operation_canceled) on that stop or on that of `stop`.
-  void wait(arrival_token&& token, const stop_token& stop = {}) { core_.wait(token.phase_, stop); }
-  void arrive_and_wait(const stop_token& stop = {}) { core_.wait(count(1, 0), stop); }
+  void wait(arrival_token&& token, const stop_token& stop = {}) { core_.wait(token.phase_, {.stop = &stop}); }
+  void arrive_and_wait(const stop_token& stop = {}) { core_.wait(count(1, 0), {.stop = &stop}); }
+  /// False if the deadline came first: the arrival stays counted, and the token can be waited for again.
+  template <class Clock, class Duration>
+  [[nodiscard]] bool wait_until(const arrival_token& token, const std::chrono::time_point<Clock, Duration>& t,
+                                const stop_token& stop = {}) {
+    return core_.wait(token.phase_, {detail::deadline_at(t), &stop});
+  }
+  template <class Rep, class Period>
+  [[nodiscard]] bool wait_for(const arrival_token& token, const std::chrono::duration<Rep, Period>& d,
+                              const stop_token& stop = {}) {
+    return core_.wait(token.phase_, {detail::deadline_in(d), &stop});
+  }
   /// Arrives, and is not expected in later phases.
   void arrive_and_drop() noexcept { count(1, 1); }
 

@@ -188,6 +188,9 @@ class [[nodiscard]] fiber {
   }
   [[nodiscard]] stop_token get_stop_token() const { return get_stop_source().get_token(); }
 
+  /// How many workers a runtime has by default: the CPUs that this process may use.
+  [[nodiscard]] SENNIT_API static unsigned hardware_concurrency() noexcept;
+
   void swap(fiber& other) noexcept { std::swap(block_, other.block_); }
   friend void swap(fiber& a, fiber& b) noexcept { a.swap(b); }
 

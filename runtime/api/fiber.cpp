@@ -8,6 +8,7 @@
 #include "base/log.hpp"
 #include "context/tsan_section.hpp"
 #include "fiber/local_map.hpp"
+#include "sched/cpu_count.hpp"
 #include "sched/current.hpp"
 #include "sched/park.hpp"
 #include "sched/scheduler.hpp"
@@ -198,6 +199,8 @@ void fiber::detach() {
   }
   detail::drop_handle(f);
 }
+
+unsigned fiber::hardware_concurrency() noexcept { return detail::default_worker_count(); }
 
 std::ostream& operator<<(std::ostream& out, fiber::id i) { return out << i.value(); }
 

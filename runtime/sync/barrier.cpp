@@ -29,18 +29,20 @@ void barrier_core::next_phase() noexcept {
   chain.ready_all();  // the barrier may be gone: who went on may destroy it
 }
 
-void barrier_core::wait(std::size_t phase, const stop_token& stop) {
+bool barrier_core::wait(std::size_t phase, wait_bound until) {
   waiter& self = current_waiter();
   waiters_.lock.lock();
   SENNIT_CHECK(phase_ - phase <= 1, "wait for the token of the current phase, once");
   if (phase_ != phase) {
     waiters_.lock.unlock();
-    return;
+    return true;
   }
   wait_node node(self, 0);
   waiters_.push_back(node);
-  throw_if_canceled(
-      park_in(waiters_.lock, waiters_, node, {.kind = wait_kind::barrier, .object = this, .until = {.stop = &stop}}));
+  const std::uint16_t woken_by =
+      park_in(waiters_.lock, waiters_, node, {.kind = wait_kind::barrier, .object = this, .until = until});
+  throw_if_canceled(woken_by);
+  return woken_by == node.which;
 }
 
 }  // namespace sennit::inline v0::detail

@@ -34,6 +34,10 @@ std::error_code code_thrown_by(F&& f) {
   return {};
 }
 
+TEST_P(fiber_test, hardware_concurrency_is_the_default_number_of_workers) {
+  EXPECT_EQ(fiber::hardware_concurrency(), runtime().workers());
+}
+
 TEST_P(fiber_test, runs_and_joins) {
   run([] {
     int n = 0;

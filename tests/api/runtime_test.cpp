@@ -123,7 +123,7 @@ TEST_P(runtime_test, counts_what_it_does) {
 
 TEST_P(runtime_test, a_handle_spawns_from_anywhere) {
   runtime_handle none;
-  EXPECT_THROW(none.spawn([] {}), std::system_error);
+  EXPECT_THROW(none.spawn([] {}).join(), std::system_error);
   EXPECT_EQ(runtime_handle::current(), none) << "a plain thread";
   runtime_handle late;
   {
@@ -138,7 +138,7 @@ TEST_P(runtime_test, a_handle_spawns_from_anywhere) {
     EXPECT_EQ(other.run([&] { return h.async([] { return runtime::current(); }).get(); }), &rt);
     EXPECT_NE(other.handle(), h);
     EXPECT_TRUE(rt.shutdown(60s));
-    EXPECT_THROW(late.spawn([] {}), std::system_error) << "shut down";
+    EXPECT_THROW(late.spawn([] {}).join(), std::system_error) << "shut down";
   }
   try {
     late.spawn([] {}).join();

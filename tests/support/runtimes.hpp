@@ -10,6 +10,7 @@
 #include <iostream>
 #include <new>
 #include <string>
+#include <system_error>
 
 #include <sennit/runtime.hpp>
 
@@ -40,6 +41,17 @@ inline std::uint64_t seed() {
                               : static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
   std::cout << "seed " << s << " (SENNIT_TEST_SEED)" << std::endl;
   return s;
+}
+
+/// The code that `f` throws; none if it returns.
+template <class F>
+std::error_code code_of(F&& f) {
+  try {
+    f();
+  } catch (const std::system_error& e) {
+    return e.code();
+  }
+  return {};
 }
 
 /// Yields until `condition` holds: for states that come without anybody telling. The test's time limit bounds it.

@@ -20,6 +20,7 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::nanoseconds;
 using std::chrono::steady_clock;
+using test::code_of;
 using test::scaled;
 using test::until;
 
@@ -27,16 +28,6 @@ class after_func_test : public test::runtimes {};
 INSTANTIATE_RUNTIMES(after_func_test);
 
 constexpr auto must_not_run = [] { ADD_FAILURE() << "a call that was stopped"; };
-
-template <class F>
-std::error_code code_of(F&& f) {
-  try {
-    f();
-  } catch (const std::system_error& e) {
-    return e.code();
-  }
-  return {};
-}
 
 TEST_P(after_func_test, calls_once_not_early_and_in_a_fiber_of_its_own) {
   run([] {

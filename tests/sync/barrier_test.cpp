@@ -11,12 +11,25 @@
 namespace sennit {
 namespace {
 
+using namespace std::chrono_literals;
 using test::haunted;
 using test::park_probe;
 using test::scaled;
 
 class barrier_test : public test::runtimes {};
 INSTANTIATE_RUNTIMES(barrier_test);
+
+TEST_P(barrier_test, deadlines) {
+  run([] {
+    barrier<> b(2);
+    const auto token = b.arrive();
+    EXPECT_FALSE(b.wait_for(token, 1ms));
+    EXPECT_FALSE(b.wait_until(token, std::chrono::steady_clock::time_point::min()));
+    fiber other = spawn([&] { b.arrive_and_wait(); });
+    EXPECT_TRUE(b.wait_for(token, 1h)) << "the arrival has stayed counted";
+    other.join();
+  });
+}
 
 // Fibers of two runtimes and a plain thread go from phase to phase together. All counters are plain: only the barrier
 // orders them.

@@ -14,22 +14,13 @@ namespace sennit {
 namespace {
 
 using namespace std::chrono_literals;
+using test::code_of;
 using test::haunted;
 using test::park_probe;
 using test::scaled;
 
 class channel_test : public test::runtimes {};
 INSTANTIATE_RUNTIMES(channel_test);
-
-template <class F>
-std::error_code code_of(F&& f) {
-  try {
-    f();
-  } catch (const std::system_error& e) {
-    return e.code();
-  }
-  return {};
-}
 
 /// Counts the living instances: a message that is lost or destroyed twice shows.
 struct counted {

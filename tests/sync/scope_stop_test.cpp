@@ -17,23 +17,13 @@ namespace {
 
 using namespace std::chrono_literals;
 using clock = std::chrono::steady_clock;
+using test::code_of;
 using test::park_probe;
 using test::scaled;
 using test::until;
 
 class scope_stop_test : public test::runtimes {};
 INSTANTIATE_RUNTIMES(scope_stop_test);
-
-/// The code that ended `wait`; none if it returned.
-template <class F>
-std::error_code end_of(F&& wait) {
-  try {
-    wait();
-  } catch (const std::system_error& e) {
-    return e.code();
-  }
-  return {};
-}
 
 TEST_P(scope_stop_test, reaches_every_kind_of_wait) {
   run([] {
@@ -66,7 +56,7 @@ TEST_P(scope_stop_test, reaches_every_kind_of_wait) {
         scope s;
         s.spawn([&] {
           probe.here();
-          code = end_of(wait);
+          code = code_of(wait);
         });
         if (already_parked && &wait != &waits.back()) probe.await_parked();
         s.request_stop();
@@ -97,7 +87,7 @@ TEST_P(scope_stop_test, reaches_grandchildren_through_their_scopes) {
         } else {
           ready.done();
         }
-        canceled += end_of([&] { never_set.wait(); }) == std::errc::operation_canceled;
+        canceled += code_of([&] { never_set.wait(); }) == std::errc::operation_canceled;
       }
     };
     ready.add(81);
@@ -146,7 +136,7 @@ TEST_P(scope_stop_test, of_an_outer_scope_reaches_the_inner_ones_of_the_same_fib
     scope inner;
     inner.spawn([&] {
       probe.here();
-      code = end_of([&] { never_set.wait(); });
+      code = code_of([&] { never_set.wait(); });
     });
     probe.await_parked();
     outer.spawn([&] { outer.request_stop(); });
@@ -154,10 +144,10 @@ TEST_P(scope_stop_test, of_an_outer_scope_reaches_the_inner_ones_of_the_same_fib
     EXPECT_EQ(code, std::errc::operation_canceled);
     // The outer scope is stopped still, and so is what is inside it.
     EXPECT_TRUE(this_fiber::stop_requested());
-    EXPECT_EQ(end_of([&] { inner.spawn([] {}); }), std::errc::operation_canceled);
-    EXPECT_EQ(end_of([&] { never_set.wait(); }), std::errc::operation_canceled);
+    EXPECT_EQ(code_of([&] { inner.spawn([] {}); }), std::errc::operation_canceled);
+    EXPECT_EQ(code_of([&] { never_set.wait(); }), std::errc::operation_canceled);
     scope late;
-    EXPECT_EQ(end_of([&] { late.spawn([] {}); }), std::errc::operation_canceled);
+    EXPECT_EQ(code_of([&] { late.spawn([] {}); }), std::errc::operation_canceled);
   });
 }
 
@@ -191,7 +181,7 @@ TEST_P(scope_stop_test, refuses_spawns_until_it_is_joined) {
   run([] {
     scope s;
     s.request_stop();
-    EXPECT_EQ(end_of([&] { s.spawn([] { ADD_FAILURE(); }); }), std::errc::operation_canceled);
+    EXPECT_EQ(code_of([&] { s.spawn([] { ADD_FAILURE(); }); }), std::errc::operation_canceled);
     s.join();
     bool ran = false;
     s.spawn([&] { ran = true; });
@@ -208,7 +198,7 @@ TEST_P(scope_stop_test, may_come_from_a_plain_thread) {
     scope s;
     s.spawn([&] {
       probe.here();
-      code = end_of([&] { never_set.wait(); });
+      code = code_of([&] { never_set.wait(); });
     });
     probe.await_parked();
     std::thread stopper([&] { s.request_stop(); });
@@ -234,11 +224,11 @@ TEST_P(scope_stop_test, a_shield_keeps_it_out_for_a_while) {
           helper_done = true;
         });
         probe.here();
-        codes[0] = end_of([&] { cleaned.wait(); });
-        codes[1] = end_of([&] { helpers.join(); });
+        codes[0] = code_of([&] { cleaned.wait(); });
+        codes[1] = code_of([&] { helpers.join(); });
       }
       event never_set;
-      codes[2] = end_of([&] { never_set.wait(); });
+      codes[2] = code_of([&] { never_set.wait(); });
     });
     probe.await_parked();
     s.request_stop();
@@ -261,11 +251,11 @@ TEST_P(scope_stop_test, the_tightest_deadline_wins_and_the_outer_one_comes_back)
       scope outer(start + 400ms);
       {
         scope inner(start + 20ms);
-        EXPECT_EQ(end_of([&] { never_set.wait(); }), error::deadline_passed);  // the owner's own
+        EXPECT_EQ(code_of([&] { never_set.wait(); }), error::deadline_passed);  // the owner's own
         EXPECT_GE(ended(), 20ms);
         EXPECT_LT(ended(), 400ms);
         std::error_code child;
-        inner.spawn([&] { child = end_of([&] { never_set.wait(); }); });
+        inner.spawn([&] { child = code_of([&] { never_set.wait(); }); });
         inner.join();
         EXPECT_EQ(child, std::errc::timed_out);
       }
@@ -273,7 +263,7 @@ TEST_P(scope_stop_test, the_tightest_deadline_wins_and_the_outer_one_comes_back)
         scope inner(start + std::chrono::hours(1));
         EXPECT_FALSE(never_set.wait_for(1ms));   // a wait's own deadline that is tighter is no error
         inner.spawn([&] { never_set.wait(); });  // ended by the deadline of the outer scope
-        EXPECT_EQ(end_of([&] { inner.join(); }), error::deadline_passed);
+        EXPECT_EQ(code_of([&] { inner.join(); }), error::deadline_passed);
         EXPECT_GE(ended(), 400ms);
       }
       shield none;
@@ -293,7 +283,7 @@ TEST_P(scope_stop_test, shutdown_is_no_error_of_the_scope) {
     s.spawn([&] {
       probe.here();
       event never_set;
-      code = end_of([&] { never_set.wait(); });
+      code = code_of([&] { never_set.wait(); });
       throw std::system_error(code);
     });
     s.join();

@@ -19,22 +19,12 @@ namespace {
 
 using namespace std::chrono_literals;
 using std::chrono::steady_clock;
+using test::code_of;
 using test::park_probe;
 using test::scaled;
 
 class stop_token_test : public test::runtimes {};
 INSTANTIATE_RUNTIMES(stop_token_test);
-
-/// The code that `f` throws; none if it returns.
-template <class F>
-std::error_code code_of(F&& f) {
-  try {
-    f();
-  } catch (const std::system_error& e) {
-    return e.code();
-  }
-  return {};
-}
 
 /// A wait that only the token ends. True: it ended as its documentation says.
 using stoppable = std::function<bool(const stop_token&)>;

@@ -22,6 +22,7 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::nanoseconds;
 using std::chrono::steady_clock;
+using test::code_of;
 using test::haunted;
 using test::park_probe;
 using test::scaled;
@@ -40,17 +41,6 @@ INSTANTIATE_RUNTIMES(timer_test);
 
 constexpr auto must_not_fire = [](auto&&...) { ADD_FAILURE() << "the wrong case fired"; };
 constinit timer constant_initialised;
-
-/// The code of what `f` throws.
-template <class F>
-std::error_code code_of(F&& f) {
-  try {
-    f();
-  } catch (const std::system_error& e) {
-    return e.code();
-  }
-  return {};
-}
 
 TEST_P(timer_test, never_ticks_early) {
   on_both([] {
