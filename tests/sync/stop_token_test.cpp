@@ -80,8 +80,8 @@ struct world {
         {"semaphore_for", throws([this](const stop_token& s) { (void)permits.try_acquire_for(1h, s); })},
         {"channel_receive", throws([this](const stop_token& s) { rendezvous.receive(s); })},
         {"channel_receive_for", throws([this](const stop_token& s) { rendezvous.receive_for(1h, s); })},
-        {"channel_send", throws([this](const stop_token& s) { channel<int>().send(1, s); })},
-        {"channel_send_for", throws([this](const stop_token& s) { channel<int>().send_for(1, 1h, s); })},
+        {"channel_send", throws([](const stop_token& s) { channel<int>().send(1, s); })},
+        {"channel_send_for", throws([](const stop_token& s) { channel<int>().send_for(1, 1h, s); })},
         {"sleep", throws([](const stop_token& s) { this_fiber::sleep_for(1h, s); })},
         {"sleep_until", throws([](const stop_token& s) { this_fiber::sleep_until(steady_clock::now() + 1h, s); })},
         {"join", throws([this](const stop_token& s) { sleeper.join(s); })},
@@ -151,9 +151,9 @@ TEST_P(stop_token_test, ends_every_wait_of_a_fiber) {
       EXPECT_TRUE(wait(before.get_token())) << name << ", stopped before it began";
       stop_source during;
       park_probe probe;
-      fiber f = spawn([&, wait = &wait, what = &name] {
+      fiber f = spawn([&, ends = &wait, what = &name] {
         probe.here();
-        EXPECT_TRUE((*wait)(during.get_token())) << *what;
+        EXPECT_TRUE((*ends)(during.get_token())) << *what;
       });
       probe.await_parked();
       during.request_stop();
@@ -172,9 +172,9 @@ TEST_P(stop_token_test, ends_every_wait_of_a_plain_thread) {
     EXPECT_TRUE(wait(before.get_token())) << name << ", stopped before it began";
     stop_source during;
     park_probe probe;
-    std::thread t([&, wait = &wait, what = &name] {
+    std::thread t([&, ends = &wait, what = &name] {
       probe.here();
-      EXPECT_TRUE((*wait)(during.get_token())) << *what;
+      EXPECT_TRUE((*ends)(during.get_token())) << *what;
     });
     rt.run([&] { probe.await_parked(); });
     during.request_stop();
