@@ -107,7 +107,7 @@ struct call_access {
     made.core_ = std::make_shared<call_core>(deadline);
     try {
       made.runner_ =
-          fiber(attrs, [core = made.core_, fn = std::decay_t<F>(std::forward<F>(f))](stop_token stop) mutable {
+          fiber(attrs, [core = made.core_, fn = std::decay_t<F>(std::forward<F>(f))](const stop_token& stop) mutable {
             while (core->next_call(stop)) call_uncaught(fn);
           });
     } catch (...) {

@@ -77,6 +77,7 @@ class fiber_local {
   template <class Init>
   struct first_of final : first_value {
     template <class From>
+      requires(!std::same_as<std::remove_cvref_t<From>, first_of>)
     explicit first_of(From&& from) : init(std::forward<From>(from)) {}
     [[nodiscard]] std::unique_ptr<value> make(const detail::local_slot& slot) const override {
       return std::make_unique<value>(slot, [this]() -> T { return std::invoke(init); });

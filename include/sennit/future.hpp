@@ -332,6 +332,7 @@ template <class F, class R, class... Args>
 class callable_of final : public callable<R, Args...> {
  public:
   template <class G>
+    requires(!std::same_as<std::remove_cvref_t<G>, callable_of>)
   explicit callable_of(G&& g) : f_(std::forward<G>(g)) {}
   R call(Args... args) override {
     if constexpr (std::is_void_v<R>) {

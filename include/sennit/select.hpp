@@ -250,9 +250,8 @@ class any_case {
  public:
   template <class Case>
     requires std::derived_from<std::remove_cvref_t<Case>, detail::select_case>
-  any_case(Case&& c)
-      : case_(std::make_unique<std::remove_cvref_t<Case>>(std::forward<Case>(c))) {
-  }  // NOLINT(google-explicit-constructor)
+  any_case(Case&& c)  // NOLINT(google-explicit-constructor)
+      : case_(std::make_unique<std::remove_cvref_t<Case>>(std::forward<Case>(c))) {}
   [[nodiscard]] detail::select_case* get() const noexcept { return case_.get(); }
 
  private:

@@ -47,7 +47,7 @@ void local_map::remove(const local_slot& slot) noexcept {
 
 void local_map::clear() noexcept {
   while (local_node* const node = newest_) {
-    making_depth_ = node->depth_ + 1;
+    making_depth_ = node->depth_ + 1;  // NOLINT(clang-analyzer-cplusplus.NewDelete): unlink() takes what is freed out
     unlink(*node);
     delete node;
   }

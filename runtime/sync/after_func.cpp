@@ -20,7 +20,7 @@ bool detail::call_core::next_call(const stop_token& stop) noexcept {
       if (select(on_tick(timer_, look_again), on_event(abandoned_, look_again), on_stop(stop, look_again)) == 0)
         return true;
     }
-  } catch (const std::system_error&) {  // an ambient stop
+  } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch): an ambient stop, the end as any other
   }
   over_.set();
   return false;

@@ -161,8 +161,8 @@ class selection {
       if (spin_lock* const lock = c->lock()) all[n++] = lock;
     }
     const auto used = all.first(n);
-    std::sort(used.begin(), used.end(), std::less<>());
-    return {used.begin(), std::unique(used.begin(), used.end())};
+    std::ranges::sort(used, std::less<>());
+    return {used.begin(), std::ranges::unique(used).begin()};
   }
 
   const std::span<select_case* const> cases_;

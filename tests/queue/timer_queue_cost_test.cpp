@@ -103,7 +103,8 @@ INSTANTIATE_TEST_SUITE_P(orders, timer_queue_cost_test,
                                            order::inward),
                          [](const auto& how) { return name_of(how.param); });
 
-/// Amortised comparisons of a removal, by the levels of a balanced tree: what is asserted. Measured, with a million: 1.3.
+/// Amortised comparisons of a removal, by the levels of a balanced tree: what is asserted. Measured, with a
+/// million: 1.3.
 constexpr double per_level = 2;
 
 TEST_P(timer_queue_cost_test, armed_half_canceled_the_rest_popped_in_order) {

@@ -31,7 +31,8 @@ struct future_hook {
 
 /// Held by one reference each of the promise and of every future. Any fiber or thread. It goes through three states:
 /// fresh; satisfied, when somebody has the right to store the result and is about to; ready, for ever.
-class SENNIT_API future_core {
+// Destroyed by release() alone.
+class SENNIT_API future_core {  // NOLINT(cppcoreguidelines-virtual-class-destructor)
  public:
   future_core() noexcept = default;
   future_core(const future_core&) = delete;

@@ -64,7 +64,7 @@ class SENNIT_API select_case {
 /// A case that waits in a wait_queue, by a node inside itself. A copy, made before it is used, waits for itself.
 class SENNIT_API queued_case : public select_case {
  public:
-  queued_case() noexcept {}
+  queued_case() noexcept = default;
   queued_case(const queued_case& other) noexcept : select_case(other) {}
   void delist() noexcept override;
 
