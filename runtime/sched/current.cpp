@@ -43,7 +43,7 @@ constinit thread_local unsigned tls_initialisers = 0;
   return w;
 }
 
-[[gnu::noinline]] waiter& current_waiter() noexcept {
+[[gnu::noinline]] SENNIT_NO_TSAN waiter& current_waiter() noexcept {
   worker* w = tls_worker;
   asm volatile("" : "+r"(w)::"memory");
   if (w != nullptr) [[likely]]
