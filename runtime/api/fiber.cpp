@@ -124,6 +124,7 @@ fiber_block* spawn(task&& work, spawn_options o) {
       f->work.reset();
       local_map::end(f->locals);
       f->state.set_done();
+      f->refs.store(1, release);  // mm:block-refs: no handle has been made
       scheduler::release(*f, this_worker());
       throw;
     }
