@@ -9,8 +9,6 @@
 namespace sennit::inline v0::detail {
 namespace {
 
-constexpr std::uint8_t calls_per_turn = 16;  // some 20 us of system calls: next to that a yield costs nothing
-
 wait_kind wait_kind_of(direction d) noexcept { return d == direction::read ? wait_kind::read : wait_kind::write; }
 
 /// A plain thread: poll(2) on the descriptor and on its own eventfd, which close() writes through ready().
@@ -48,10 +46,7 @@ void count_call(direction d) noexcept {
   worker* w = this_worker();
   if (w == nullptr) return;
   (d == direction::read ? w->counters.reads : w->counters.writes).add();
-  fiber_block& self = *w->running();
-  if (++self.yields < calls_per_turn) return;
-  self.yields = 0;
-  w->yield(self);
+  take_turns(*w->running());  // 16 calls, some 20 us of system calls: next to that a yield costs nothing
 }
 
 int attach_to(worker& w, io_slot& slot) noexcept {
