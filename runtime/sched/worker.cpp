@@ -342,15 +342,25 @@ std::size_t worker::poll_locked(nanos timeout, fiber_chain& out) noexcept {
   }
   const nanos now = home.outside().now();
   now_.store(now, relaxed);  // mm:worker-now
-  while (timers.next_deadline() <= now) {
-    const spin_guard guard(timers.lock);
-    timer_node* due = timers.pop_due(now);
-    if (due == nullptr) break;
-    timers_fired_ = now;
-    fiber_block& f = fiber_block::of(*due);
-    if (f.state.claim(due->epoch, case_timeout) && f.state.may_run()) out.push_back(&f);
-  }
+  while (timers.next_deadline() <= now) expire_timers(now, out);
   return out.count;
+}
+
+void worker::expire_timers(nanos now, fiber_chain& out) noexcept {
+  std::array<timer_node*, 16> due;
+  const spin_guard guard(timers.lock);
+  std::size_t count = 0;
+  while (count < due.size() && (due[count] = timers.pop_due(now)) != nullptr) {
+    __builtin_prefetch(&fiber_block::of(*due[count++]));
+  }
+  if (count > 0) timers_fired_ = now;
+  for (timer_node* node : std::span(due).first(count)) {
+    fiber_block& f = fiber_block::of(*node);
+    if (!f.state.claim(node->epoch, case_timeout) || !f.state.may_run()) continue;
+    // It has slept, and so its stack is in no cache any more: fetched while the others are looked at.
+    prefetch_context(f.ctx);
+    out.push_back(&f);
+  }
 }
 
 /// Looks at the other workers' queues; true if anything was moved to ours. Stays a searcher if not: sleep() ends it.
