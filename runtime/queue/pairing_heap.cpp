@@ -1,8 +1,8 @@
-#include "queue/timer_queue.hpp"
+#include "queue/pairing_heap.hpp"
 
 namespace sennit::inline v0::detail {
 
-timer_node* timer_queue::meld(timer_node* a, timer_node* b) noexcept {
+timer_node* pairing_heap::meld(timer_node* a, timer_node* b) noexcept {
   if (b->deadline < a->deadline) {
     timer_node* t = a;
     a = b;
@@ -17,7 +17,7 @@ timer_node* timer_queue::meld(timer_node* a, timer_node* b) noexcept {
   return a;
 }
 
-timer_node* timer_queue::merge_pairs(timer_node* first) noexcept {
+timer_node* pairing_heap::merge_pairs(timer_node* first) noexcept {
   // Left to right in pairs, kept as a list in reverse order; then right to left into one. No recursion: a heap of a
   // million sleepers may be one list of siblings.
   timer_node* done = nullptr;
@@ -42,29 +42,14 @@ timer_node* timer_queue::merge_pairs(timer_node* first) noexcept {
   return root;
 }
 
-bool timer_queue::remove(timer_node& node) noexcept {
-  if (node.prev == &node) return false;
+void pairing_heap::remove(timer_node& node) noexcept {
   if (&node == root_) {
     root_ = merge_pairs(node.child);
-    publish();
-  } else {
-    (node.prev->child == &node ? node.prev->child : node.prev->next) = node.next;
-    if (node.next != nullptr) node.next->prev = node.prev;
-    if (timer_node* orphans = merge_pairs(node.child)) root_ = meld(root_, orphans);
+    return;
   }
-  disarm(node);
-  count(-1);
-  return true;
-}
-
-timer_node* timer_queue::pop_due(nanos now) noexcept {
-  timer_node* first = root_;
-  if (first == nullptr || first->deadline > now) return nullptr;
-  root_ = merge_pairs(first->child);
-  publish();
-  disarm(*first);
-  count(-1);
-  return first;
+  (node.prev->child == &node ? node.prev->child : node.prev->next) = node.next;
+  if (node.next != nullptr) node.next->prev = node.prev;
+  if (timer_node* orphans = merge_pairs(node.child)) root_ = meld(root_, orphans);
 }
 
 }  // namespace sennit::inline v0::detail

@@ -44,7 +44,7 @@ void publish_parked(worker& w, fiber_block& f, void* arg) noexcept SENNIT_NO_ANA
     w.timers.lock.lock();
     f.timer.deadline = p.deadline;
     f.timer.epoch = f.state.epoch();
-    w.timers.insert(f.timer);
+    w.timers.insert(f.timer, w.last_poll());
   }
   const bool nothing_held = plan.held == nullptr && plan.more_held.empty();
   const bool parked = f.state.publish(p.interruptible);
