@@ -72,6 +72,7 @@ SENNIT_API void join_and_check(fiber_block* block) noexcept;
 SENNIT_API void sleep(wait_bound until);  // which has not come yet
 SENNIT_API void sleep_no_longer(const stop_token& stop);
 SENNIT_API stop_source stop_source_of(fiber_block* block);
+SENNIT_API bool request_stop(fiber_block* block);
 SENNIT_API std::uint64_t id_of(const fiber_block* block) noexcept;
 
 /// Binds f and args as std::jthread does: decayed copies, a leading stop_token if f takes one.
@@ -181,8 +182,9 @@ class [[nodiscard]] fiber {
   /// The fiber's id, or id() if not joinable.
   [[nodiscard]] id get_id() const noexcept { return block_ != nullptr ? id(detail::id_of(block_)) : id(); }
 
-  /// Advisory, as std::jthread's: reaches the waits that were handed the token.
-  bool request_stop() { return block_ != nullptr && detail::stop_source_of(block_).request_stop(); }
+  /// Advisory, as std::jthread's: reaches the waits that were handed the token. Callbacks run in here, on the caller;
+  /// they must not wait or yield (CHECK): std's stop state knows who runs them by the thread.
+  bool request_stop() { return block_ != nullptr && detail::request_stop(block_); }
   [[nodiscard]] stop_source get_stop_source() const {
     return block_ != nullptr ? detail::stop_source_of(block_) : stop_source(nostopstate);
   }

@@ -178,6 +178,15 @@ stop_source stop_source_of(fiber_block* block) {
   return block->stop_state;
 }
 
+bool request_stop(fiber_block* block) {
+  stop_source source = stop_source_of(block);
+  fiber_block* const me = current_fiber();
+  if (me != nullptr) ++me->callbacks;
+  const bool first = source.request_stop();
+  if (me != nullptr) --me->callbacks;
+  return first;
+}
+
 std::uint64_t id_of(const fiber_block* block) noexcept { return block->id; }
 
 }  // namespace detail

@@ -75,6 +75,7 @@ class alignas(64) fiber_block : public waiter {
   std::uint8_t yields = 0;
   sennit::priority priority = sennit::priority::normal;
   stack_class stack_kind = stack_class::normal;
+  std::uint8_t callbacks = 0;     // > 0: inside request_stop(), which runs stop_callbacks
   std::uint16_t shields = 0;      // > 0: ambient stop and deadline are suspended
   std::uint16_t pins = 0;         // > 0: runs on `last` only
   atomic<std::uint32_t> refs{0};  // 0: in a free list

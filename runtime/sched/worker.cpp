@@ -55,6 +55,8 @@ worker::worker(scheduler& s, unsigned i)
 worker* worker::leave(fiber_block& me, after_switch_fn after, void* arg, bool final) noexcept {
   SENNIT_CHECK(static_initialisers() == 0,
                "do not wait inside the initialiser of a function-local static: initialise it before, or under a mutex");
+  SENNIT_CHECK(me.callbacks == 0,
+               "a stop_callback must not wait or yield: let it set an event, or spawn a fiber that does the rest");
   context* to = nullptr;
   exception_state* live = nullptr;
   if (final) tsan_release(me.memory.slot);  // whoever runs on this stack next is ordered after us

@@ -348,5 +348,17 @@ TEST_P(fiber_test, recycles_stacks_and_blocks) {
   EXPECT_EQ(rt.stats().finished, rt.stats().spawned);
 }
 
+TEST(fiber_death_test, a_stop_callback_that_waits_is_an_error) {
+  const auto wait_in_a_callback = [](auto wait) {
+    run([&] {
+      fiber other([] { until([] { return this_fiber::get_stop_token().stop_requested(); }); });
+      const std::stop_callback note(other.get_stop_token(), wait);
+      other.request_stop();
+    });
+  };
+  EXPECT_DEATH(wait_in_a_callback([] { this_fiber::sleep_for(1us); }), "a stop_callback must not wait or yield");
+  EXPECT_DEATH(wait_in_a_callback([] { this_fiber::yield(); }), "a stop_callback must not wait or yield");
+}
+
 }  // namespace
 }  // namespace sennit::test
