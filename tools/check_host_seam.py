@@ -47,7 +47,7 @@ ALLOWED = [
     ("system call", "runtime/poller/poller_*.cpp", "the poller is replaced as a whole, beside the host"),
     ("system call", "runtime/poller/waker_*.cpp", "the waker is replaced with its poller"),
     ("system call", "runtime/net/address.cpp", "getaddrinfo: the system's resolver, on a helper thread"),
-    ("system call", "runtime/net/tcp_stream.cpp", "fcntl on a descriptor that the program hands over"),
+    ("system call", "runtime/net/socket.cpp", "fcntl on a descriptor that the program hands over"),
     ("system call", "runtime/io/foreign_fd.cpp", "dup of a foreign descriptor, which the poller needs"),
     ("system call", "runtime/sched/current.cpp", "the eventfd of a plain thread, a waker of its own"),
     ("*", "runtime/sched/thread_use.cpp", "what the kernel gives to a worker thread: for reports, never for decisions"),

@@ -1,5 +1,6 @@
 #include "base/host.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -73,6 +74,30 @@ int host::getpeername(int fd, sockaddr* address, socklen_t* size) noexcept {
 }
 
 int host::close(int fd) noexcept { return result(::close(fd)); }
+
+std::ptrdiff_t host::readv(int fd, const iovec* parts, std::size_t count) noexcept {
+  return result(::readv(fd, parts, static_cast<int>(count)));
+}
+
+std::ptrdiff_t host::writev(int fd, const iovec* parts, std::size_t count) noexcept {
+  return result(::writev(fd, parts, static_cast<int>(count)));
+}
+
+std::ptrdiff_t host::recvmmsg(int fd, mmsghdr* messages, std::size_t count) noexcept {
+  return result(::recvmmsg(fd, messages, static_cast<unsigned>(count), MSG_CMSG_CLOEXEC, nullptr));
+}
+
+std::ptrdiff_t host::sendmmsg(int fd, mmsghdr* messages, std::size_t count) noexcept {
+  return result(::sendmmsg(fd, messages, static_cast<unsigned>(count), MSG_NOSIGNAL));
+}
+
+int host::socketpair(int family, int type, int ends[2]) noexcept {
+  return result(::socketpair(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends));
+}
+
+int host::pipe(int ends[2]) noexcept { return result(::pipe2(ends, O_CLOEXEC | O_NONBLOCK)); }
+
+int host::unlink(const char* path) noexcept { return result(::unlink(path)); }
 
 int host::poll(pollfd* fds, std::size_t count, nanos deadline) noexcept {
   std::timespec wait{};

@@ -9,6 +9,7 @@
 
 #include "base/time.hpp"
 
+struct mmsghdr;
 struct pollfd;
 
 namespace sennit::inline v0::detail {
@@ -36,6 +37,14 @@ class host {
   virtual int getsockname(int fd, sockaddr* address, socklen_t* size) noexcept;
   virtual int getpeername(int fd, sockaddr* address, socklen_t* size) noexcept;
   virtual int close(int fd) noexcept;
+  virtual std::ptrdiff_t readv(int fd, const iovec* parts, std::size_t count) noexcept;
+  virtual std::ptrdiff_t writev(int fd, const iovec* parts, std::size_t count) noexcept;
+  /// The number of messages received or sent, as far as one call gets without waiting; never raises SIGPIPE.
+  virtual std::ptrdiff_t recvmmsg(int fd, mmsghdr* messages, std::size_t count) noexcept;
+  virtual std::ptrdiff_t sendmmsg(int fd, mmsghdr* messages, std::size_t count) noexcept;
+  virtual int socketpair(int family, int type, int ends[2]) noexcept;  // close-on-exec, non-blocking
+  virtual int pipe(int ends[2]) noexcept;                              // close-on-exec, non-blocking
+  virtual int unlink(const char* path) noexcept;
   /// For plain threads that do I/O: blocks until an event or `deadline`.
   virtual int poll(pollfd* fds, std::size_t count, nanos deadline) noexcept;
   /// Steady clock.

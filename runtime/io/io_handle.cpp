@@ -1,5 +1,5 @@
 // The handle that every stream and listener holds.
-#include <sennit/tcp.hpp>
+#include <sennit/detail/io_handle.hpp>
 
 #include "io/retry.hpp"
 

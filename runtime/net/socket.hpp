@@ -2,8 +2,8 @@
 // What streams and listeners share: making sockets and slots, names of sockets.
 #include <system_error>
 
+#include <sennit/detail/io_handle.hpp>
 #include <sennit/endpoint.hpp>
-#include <sennit/tcp.hpp>
 
 #include "io/retry.hpp"
 
@@ -17,8 +17,22 @@ inline std::error_code host_error(std::ptrdiff_t result) noexcept {
 /// Wraps an open non-blocking socket; closes it and sets `ec` if there is no memory.
 io_handle make_handle(int fd, fd_kind kind, bool shared, std::error_code& ec) noexcept;
 
-/// Sets an integer socket option; errors are returned.
+/// Takes over a descriptor from outside and makes it non-blocking. It may have been duplicated. Throws std::system_error,
+/// and has then taken nothing but its non-blocking mode.
+io_handle adopt_socket(int fd, fd_kind kind, const char* what);
+
+/// Sets or reads an integer socket option; errors are returned: bad_file_descriptor for a handle that is closed.
 std::error_code set_option(int fd, int level, int name, int value) noexcept;
+std::error_code set_option(const io_handle& handle, int level, int name, int value) noexcept;
+std::error_code get_option(const io_handle& handle, int level, int name, int& value) noexcept;
+
+/// Sizes of the kernel's buffers, SO_SNDBUF and SO_RCVBUF; throw std::system_error.
+void set_buffer_size(const io_handle& handle, int name, std::size_t bytes);
+std::size_t buffer_size(const io_handle& handle, int name);
+
+/// Throws std::system_error for what an operation said, if it said anything: with the name of the operation and, if
+/// there is one, of the peer.
+void throw_of(const std::error_code& ec, const io_handle& handle, const char* operation);
 
 /// getsockname or getpeername of an open handle; throws std::system_error.
 endpoint name_of(const io_handle& handle, bool peer);

@@ -53,6 +53,7 @@ detail::io_handle listen_at(const sockaddr_storage& address, const tcp_listener:
   detail::io_handle handle = detail::make_handle(fd, detail::fd_kind::other, false, ec);
   if (ec) return {};
   ec = detail::set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  if (!ec && address.ss_family == AF_INET6) ec = detail::set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, opts.v6_only ? 1 : 0);
   if (!ec && opts.reuse_port) ec = detail::set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
   if (ec) return {};
   int result = outside.bind(fd, reinterpret_cast<const sockaddr*>(&address), detail::sockaddr_size(address));

@@ -1,7 +1,8 @@
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
+#include <algorithm>
+#include <limits>
 #include <vector>
 
 #include <sennit/blocking.hpp>
@@ -87,102 +88,36 @@ tcp_stream tcp_stream::connect(const endpoint& to, const stop_token& stop) {
 }
 
 tcp_stream tcp_stream::adopt(int fd) {
-  const int flags = ::fcntl(fd, F_GETFL);
-  if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) {
-    detail::throw_if(std::error_code(EBADF, std::system_category()), "sennit: tcp_stream::adopt");
-  }
-  std::error_code ec;
-  // Where it comes from is not known: it may have been duplicated, and it may be no TCP socket after all.
-  tcp_stream s(detail::make_handle(fd, detail::fd_kind::other, true, ec));
-  detail::throw_if(ec, "sennit: tcp_stream::adopt");
-  return s;
-}
-
-std::size_t tcp_stream::read_some(std::span<std::byte> into, std::error_code& ec, const stop_token& stop) {
-  if (into.empty()) return detail::settle(is_open() ? 0 : detail::io_closed, ec);
-  return detail::settle(
-      detail::perform(handle_, direction::read, into.size(), stop,
-                      [&, fd = handle_.native()](host& h) { return h.recv(fd, into.data(), into.size()); }),
-      ec);
-}
-
-std::size_t tcp_stream::write_some(std::span<const std::byte> from, std::error_code& ec, const stop_token& stop) {
-  if (from.empty()) return detail::settle(is_open() ? 0 : detail::io_closed, ec);
-  return detail::settle(
-      detail::perform(handle_, direction::write, from.size(), stop,
-                      [&, fd = handle_.native()](host& h) { return h.send(fd, from.data(), from.size()); }),
-      ec);
-}
-
-std::size_t tcp_stream::read_exact(std::span<std::byte> into, std::error_code& ec, const stop_token& stop) {
-  std::size_t done = 0;
-  do {
-    const std::size_t n = read_some(into.subspan(done), ec, stop);
-    if (ec) return done;
-    if (n == 0 && done < into.size()) {
-      ec = error::end_of_stream;
-      return done;
-    }
-    done += n;
-  } while (done < into.size());
-  return done;
-}
-
-std::size_t tcp_stream::write_all(std::span<const std::byte> from, std::error_code& ec, const stop_token& stop) {
-  std::size_t done = 0;
-  do {
-    done += write_some(from.subspan(done), ec, stop);
-    if (ec) return done;
-  } while (done < from.size());
-  return done;
-}
-
-std::size_t tcp_stream::read_some(std::span<std::byte> into, const stop_token& stop) {
-  std::error_code ec;
-  const std::size_t n = read_some(into, ec, stop);
-  detail::throw_if(ec, "sennit: tcp_stream::read_some");
-  return n;
-}
-
-std::size_t tcp_stream::read_exact(std::span<std::byte> into, const stop_token& stop) {
-  std::error_code ec;
-  const std::size_t n = read_exact(into, ec, stop);
-  detail::throw_if(ec, "sennit: tcp_stream::read_exact");
-  return n;
-}
-
-std::size_t tcp_stream::write_some(std::span<const std::byte> from, const stop_token& stop) {
-  std::error_code ec;
-  const std::size_t n = write_some(from, ec, stop);
-  detail::throw_if(ec, "sennit: tcp_stream::write_some");
-  return n;
-}
-
-std::size_t tcp_stream::write_all(std::span<const std::byte> from, const stop_token& stop) {
-  std::error_code ec;
-  const std::size_t n = write_all(from, ec, stop);
-  detail::throw_if(ec, "sennit: tcp_stream::write_all");
-  return n;
-}
-
-void tcp_stream::shutdown_send(std::error_code& ec) noexcept {
-  const int fd = handle_.native();
-  const int result = fd < 0 ? -EBADF : current_host().shutdown(fd, SHUT_WR);
-  ec = result < 0 ? detail::host_error(result) : std::error_code();
-}
-
-void tcp_stream::shutdown_send() {
-  std::error_code ec;
-  shutdown_send(ec);
-  detail::throw_if(ec, "sennit: tcp_stream::shutdown_send");
+  return tcp_stream(detail::adopt_socket(fd, detail::fd_kind::other, "sennit: tcp_stream::adopt"));
 }
 
 void tcp_stream::set_no_delay(bool on) {
-  detail::throw_if(detail::set_option(handle_.native(), IPPROTO_TCP, TCP_NODELAY, on ? 1 : 0),
-                   "sennit: tcp_stream::set_no_delay");
+  detail::throw_if(detail::set_option(handle_, IPPROTO_TCP, TCP_NODELAY, on ? 1 : 0), "sennit: set_no_delay");
 }
 
-endpoint tcp_stream::local_endpoint() const { return detail::name_of(handle_, false); }
-endpoint tcp_stream::remote_endpoint() const { return detail::name_of(handle_, true); }
+void tcp_stream::set_keepalive(const std::optional<keepalive>& probing) {
+  std::error_code ec;
+  if (probing) {
+    // Its numbers first: a stream that is probed is never probed at the system's pace, of hours.
+    const auto seconds = [](std::chrono::seconds s) {
+      return static_cast<int>(std::clamp<std::chrono::seconds::rep>(s.count(), 0, std::numeric_limits<int>::max()));
+    };
+    ec = detail::set_option(handle_, IPPROTO_TCP, TCP_KEEPIDLE, seconds(probing->idle));
+    if (!ec) ec = detail::set_option(handle_, IPPROTO_TCP, TCP_KEEPINTVL, seconds(probing->interval));
+    if (!ec) ec = detail::set_option(handle_, IPPROTO_TCP, TCP_KEEPCNT, probing->count);
+  }
+  if (!ec) ec = detail::set_option(handle_, SOL_SOCKET, SO_KEEPALIVE, probing ? 1 : 0);
+  detail::throw_if(ec, "sennit: set_keepalive");
+}
+
+void tcp_stream::set_linger(const std::optional<std::chrono::seconds>& limit) {
+  const int fd = handle_.native();
+  const ::linger value{.l_onoff = limit ? 1 : 0, .l_linger = 0};
+  const int result = fd < 0                                       ? -EBADF
+                     : limit && *limit != std::chrono::seconds(0) ? -EINVAL
+                                                                  : current_host().setsockopt(fd, SOL_SOCKET, SO_LINGER,
+                                                                                              &value, sizeof value);
+  if (result < 0) detail::throw_if(detail::host_error(result), "sennit: set_linger");
+}
 
 }  // namespace sennit::inline v0

@@ -16,7 +16,8 @@ enum class direction : std::uint8_t { read = 0, write = 1 };
 /// How a descriptor behaves at a short read or write (hazard 14).
 enum class fd_kind : std::uint8_t {
   stream_tcp,  // a short read has drained it, unless the peer closed or something is pending
-  other,       // only EAGAIN says so: unix sockets, pipes, listeners, terminals
+  other,       // only EAGAIN says so: unix and datagram sockets, listeners, what was adopted
+  no_socket,   // the same for what read(2) and write(2) are for: pipes, terminals
 };
 
 /// Type-stable: slots are recycled, never unmapped, so a late event or waker finds a slot, though perhaps of another
@@ -46,6 +47,7 @@ class alignas(64) io_slot {
   int release(host& outside, void (*wake)(waiter&)) noexcept;
 
   [[nodiscard]] int fd() const noexcept { return fd_; }
+  [[nodiscard]] fd_kind kind() const noexcept { return kind_; }
   [[nodiscard]] bool is_open() const noexcept { return (users_.load(acquire) & closing) == 0; }  // mm:slot-users
   void set_deadline(nanos t) noexcept { deadline_.store(t, relaxed); }                           // mm:slot-deadline
   [[nodiscard]] nanos deadline() const noexcept { return deadline_.load(relaxed); }              // mm:slot-deadline
