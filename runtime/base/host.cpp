@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -98,6 +99,11 @@ int host::socketpair(int family, int type, int ends[2]) noexcept {
 int host::pipe(int ends[2]) noexcept { return result(::pipe2(ends, O_CLOEXEC | O_NONBLOCK)); }
 
 int host::unlink(const char* path) noexcept { return result(::unlink(path)); }
+
+bool host::is_socket(const char* path) noexcept {
+  struct stat found{};
+  return ::lstat(path, &found) == 0 && S_ISSOCK(found.st_mode);
+}
 
 int host::poll(pollfd* fds, std::size_t count, nanos deadline) noexcept {
   std::timespec wait{};

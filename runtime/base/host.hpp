@@ -45,6 +45,8 @@ class host {
   virtual int socketpair(int family, int type, int ends[2]) noexcept;  // close-on-exec, non-blocking
   virtual int pipe(int ends[2]) noexcept;                              // close-on-exec, non-blocking
   virtual int unlink(const char* path) noexcept;
+  /// Is there a socket at that path, itself and not by a symbolic link?
+  virtual bool is_socket(const char* path) noexcept;
   /// For plain threads that do I/O: blocks until an event or `deadline`.
   virtual int poll(pollfd* fds, std::size_t count, nanos deadline) noexcept;
   /// Steady clock.

@@ -48,9 +48,9 @@ std::size_t nothing(const io_handle& handle, std::error_code& ec) noexcept {
 template <class Buffers>
 std::size_t read_into(const io_handle& handle, Buffers& into, std::error_code& ec, const stop_token& stop) noexcept {
   if (into.empty()) return nothing(handle, ec);
-  return settle(perform(handle, direction::read, into.size(), stop,
-                        [&](host& h) { return read_once(h, *handle.slot(), into); }),
-                ec);
+  return settle(
+      perform(handle, direction::read, into.size(), stop, [&](host& h) { return read_once(h, *handle.slot(), into); }),
+      ec);
 }
 
 template <class Buffers>

@@ -50,7 +50,7 @@ std::size_t buffer_size(const io_handle& handle, int name) {
   return static_cast<std::size_t>(value);
 }
 
-io_handle adopt_socket(int fd, fd_kind kind, const char* what) {
+io_handle adopt_descriptor(int fd, fd_kind kind, const char* what) {
   const int flags = ::fcntl(fd, F_GETFL);
   if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) throw_if(host_error(-EBADF), what);
   io_slot* const slot = io_slot::open(fd, kind, true);

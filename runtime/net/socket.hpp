@@ -17,9 +17,9 @@ inline std::error_code host_error(std::ptrdiff_t result) noexcept {
 /// Wraps an open non-blocking socket; closes it and sets `ec` if there is no memory.
 io_handle make_handle(int fd, fd_kind kind, bool shared, std::error_code& ec) noexcept;
 
-/// Takes over a descriptor from outside and makes it non-blocking. It may have been duplicated. Throws std::system_error,
-/// and has then taken nothing but its non-blocking mode.
-io_handle adopt_socket(int fd, fd_kind kind, const char* what);
+/// Takes over a descriptor from outside and makes it non-blocking. It may have been duplicated. Throws
+/// std::system_error, and has then taken nothing but its non-blocking mode.
+io_handle adopt_descriptor(int fd, fd_kind kind, const char* what);
 
 /// Sets or reads an integer socket option; errors are returned: bad_file_descriptor for a handle that is closed.
 std::error_code set_option(int fd, int level, int name, int value) noexcept;

@@ -1,15 +1,12 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-#include <algorithm>
 #include <vector>
 
 #include <sennit/blocking.hpp>
-#include <sennit/fiber.hpp>
 #include <sennit/tcp.hpp>
 
-#include "base/log.hpp"
-#include "io/error_code.hpp"
+#include "net/acceptor.hpp"
 #include "net/address.hpp"
 #include "net/socket.hpp"
 
@@ -19,28 +16,6 @@ using detail::current_host;
 using detail::host;
 
 namespace {
-
-using namespace std::chrono_literals;
-
-/// Errors of the connection that was to be accepted, not of the listener: it died in the backlog (accept(2)).
-bool died_in_backlog(std::ptrdiff_t error) {
-  switch (-error) {
-    case ECONNABORTED:
-    case EPROTO:
-    case ENOPROTOOPT:
-    case ENETDOWN:
-    case ENETUNREACH:
-    case EHOSTDOWN:
-    case EHOSTUNREACH:
-    case ENONET:
-    case EOPNOTSUPP: return true;
-    default: return false;
-  }
-}
-
-bool out_of_resources(std::ptrdiff_t error) {
-  return error == -EMFILE || error == -ENFILE || error == -ENOBUFS || error == -ENOMEM;
-}
 
 detail::io_handle listen_at(const sockaddr_storage& address, const tcp_listener::options& opts, std::error_code& ec) {
   host& outside = current_host();
@@ -53,7 +28,8 @@ detail::io_handle listen_at(const sockaddr_storage& address, const tcp_listener:
   detail::io_handle handle = detail::make_handle(fd, detail::fd_kind::other, false, ec);
   if (ec) return {};
   ec = detail::set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-  if (!ec && address.ss_family == AF_INET6) ec = detail::set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, opts.v6_only ? 1 : 0);
+  if (!ec && address.ss_family == AF_INET6)
+    ec = detail::set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, opts.v6_only ? 1 : 0);
   if (!ec && opts.reuse_port) ec = detail::set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
   if (ec) return {};
   int result = outside.bind(fd, reinterpret_cast<const sockaddr*>(&address), detail::sockaddr_size(address));
@@ -86,35 +62,10 @@ tcp_listener tcp_listener::bind(const endpoint& at, options opts) {
 }
 
 tcp_stream tcp_listener::accept(std::error_code& ec, const stop_token& stop) {
-  auto pause = 1ms;
-  for (;;) {
-    const auto fd = detail::perform(handle_, detail::direction::read, 0, stop, [fd = handle_.native()](host& h) {
-      return std::ptrdiff_t{h.accept(fd, nullptr, nullptr)};
-    });
-    if (fd >= 0) {
-      const int connection = static_cast<int>(fd);
-      static_cast<void>(detail::set_option(connection, IPPROTO_TCP, TCP_NODELAY, 1));  // a reset may have come first
-      detail::io_handle handle = detail::make_handle(connection, detail::fd_kind::stream_tcp, false, ec);
-      return tcp_stream(std::move(handle));
-    }
-    if (died_in_backlog(fd)) continue;
-    if (!out_of_resources(fd)) {
-      detail::settle(fd, ec);
-      return {};
-    }
-    // The connection stays in the backlog; nothing will announce it again, so we come back by the clock.
-    if (pause == 1ms) {
-      detail::log(detail::log_level::warn, "accept: %s: backing off until there is room",
-                  detail::host_error(fd).message().c_str());
-    }
-    try {
-      this_fiber::sleep_for(pause, stop);
-    } catch (const std::system_error& stopped) {
-      ec = stopped.code();
-      return {};
-    }
-    pause = std::min(pause * 2, 100ms);
-  }
+  const int fd = detail::accept_connection(handle_, ec, stop);
+  if (ec) return {};
+  static_cast<void>(detail::set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1));  // a reset may have come first
+  return tcp_stream(detail::make_handle(fd, detail::fd_kind::stream_tcp, false, ec));
 }
 
 tcp_stream tcp_listener::accept(const stop_token& stop) {

@@ -88,7 +88,7 @@ tcp_stream tcp_stream::connect(const endpoint& to, const stop_token& stop) {
 }
 
 tcp_stream tcp_stream::adopt(int fd) {
-  return tcp_stream(detail::adopt_socket(fd, detail::fd_kind::other, "sennit: tcp_stream::adopt"));
+  return tcp_stream(detail::adopt_descriptor(fd, detail::fd_kind::other, "sennit: tcp_stream::adopt"));
 }
 
 void tcp_stream::set_no_delay(bool on) {
@@ -113,10 +113,10 @@ void tcp_stream::set_keepalive(const std::optional<keepalive>& probing) {
 void tcp_stream::set_linger(const std::optional<std::chrono::seconds>& limit) {
   const int fd = handle_.native();
   const ::linger value{.l_onoff = limit ? 1 : 0, .l_linger = 0};
-  const int result = fd < 0                                       ? -EBADF
-                     : limit && *limit != std::chrono::seconds(0) ? -EINVAL
-                                                                  : current_host().setsockopt(fd, SOL_SOCKET, SO_LINGER,
-                                                                                              &value, sizeof value);
+  const int result = fd < 0 ? -EBADF
+                     : limit && *limit != std::chrono::seconds(0)
+                         ? -EINVAL
+                         : current_host().setsockopt(fd, SOL_SOCKET, SO_LINGER, &value, sizeof value);
   if (result < 0) detail::throw_if(detail::host_error(result), "sennit: set_linger");
 }
 
