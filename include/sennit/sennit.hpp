@@ -16,6 +16,7 @@
 #include <sennit/latch.hpp>
 #include <sennit/mutex.hpp>
 #include <sennit/once.hpp>
+#include <sennit/pipe.hpp>
 #include <sennit/recursive_mutex.hpp>
 #include <sennit/runtime.hpp>
 #include <sennit/scope.hpp>
