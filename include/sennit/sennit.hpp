@@ -27,4 +27,5 @@
 #include <sennit/tcp.hpp>
 #include <sennit/timed_mutex.hpp>
 #include <sennit/timer.hpp>
+#include <sennit/udp.hpp>
 #include <sennit/wait_group.hpp>
