@@ -28,4 +28,5 @@
 #include <sennit/timed_mutex.hpp>
 #include <sennit/timer.hpp>
 #include <sennit/udp.hpp>
+#include <sennit/unix.hpp>
 #include <sennit/wait_group.hpp>
