@@ -532,6 +532,44 @@ class actors(RungTest):
                               "no answer: broken promise"])
 
 
+class udp_echo(RungTest):
+    def connect(self, server):
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(s.close)
+        s.settimeout(PATIENCE)
+        s.connect((server.host, server.port))
+        return s
+
+    def test_messages_come_back_to_who_sent_them(self):
+        server = self.start("17_udp_echo")
+        clients = [self.connect(server) for _ in range(3)]
+        for round in range(200):  # no more under way than a receive buffer holds: none is lost on the loopback
+            for number, client in enumerate(clients):
+                client.send(b"%d of %d" % (round, number) + b"." * round)
+            for number, client in enumerate(clients):
+                self.assertEqual(client.recv(4096), b"%d of %d" % (round, number) + b"." * round)
+        clients[0].send(b"")
+        self.assertEqual(clients[0].recv(4096), b"", "an empty message is one too")
+        clients[0].send(b"x" * 3000)  # does not fit, and is dropped
+        clients[0].send(b"after")
+        self.assertEqual(clients[0].recv(4096), b"after")
+        code, printed, seconds = server.stop()
+        self.assertEqual((code, printed), (0, "stopping on SIGTERM\n"))
+        self.assertLess(seconds, 10)
+
+    def test_the_client(self):
+        server = self.start("17_udp_echo")
+        self.assertEqual(self.output("17_udp_echo", "--port", server.port, "--send", "hello there"), "hello there\n")
+
+    def test_a_port_where_nobody_listens_is_told(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unused:
+            unused.bind(("127.0.0.1", 0))
+            port = unused.getsockname()[1]
+        done = run(*command("17_udp_echo", "--port", port, "--send", "x"))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("refused", done.stderr)
+
+
 class two_runtimes(RungTest):
     def test_they_work_together(self):
         for workers in (1, 2, 5):
