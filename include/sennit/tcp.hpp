@@ -17,22 +17,48 @@ struct keepalive {
   int count = 6;
 };
 
+/// How tcp_stream::connect() goes about several addresses. A value.
+struct connect_options {
+  /// How long an address may be silent before the next one is tried as well. RFC 8305 recommends 250 ms, and asks for
+  /// 100 ms at least on networks that are not your own. Zero or less: all at once.
+  std::chrono::nanoseconds attempt_delay = std::chrono::milliseconds(250);
+};
+
 /// A connected TCP socket; detail::byte_stream says how it reads and writes.
 class tcp_stream : public detail::socket_stream {
  public:
   tcp_stream() noexcept = default;
 
-  /// Connects. Names are resolved by the system's resolver on a helper thread. Throws std::system_error with the
-  /// endpoint in its message.
+  /// Connects. Names are resolved by the system's resolver on a helper thread; if that gives several addresses, they
+  /// race as those of the next overload. Throws std::system_error with the endpoint in its message, and with each
+  /// address and what became of it if there were several.
   SENNIT_API static tcp_stream connect(const endpoint& to, const stop_token& stop = {});
   static tcp_stream connect(const endpoint& to, std::error_code& ec, const stop_token& stop = {}) {
-    return connect_before(to, {.stop = &stop}, ec);
+    return connect_before({&to, 1}, {}, {.stop = &stop}, ec);
   }
   /// The same, bounded: deadline_passed if `deadline` comes first.
   template <class Clock, class Duration>
   static tcp_stream connect(const endpoint& to, const std::chrono::time_point<Clock, Duration>& deadline,
                             std::error_code& ec, const stop_token& stop = {}) {
-    return connect_before(to, {detail::deadline_at(deadline), &stop}, ec);
+    return connect_before({&to, 1}, {}, {detail::deadline_at(deadline), &stop}, ec);
+  }
+
+  /// Connects to the first of several endpoints that answers (happy eyeballs, RFC 8305): `to` is in order of
+  /// preference, as a resolver returns it. The families take turns; each address is tried when the one before has
+  /// failed or has been silent for opts.attempt_delay; the losers are closed. If all fail, the code is the most telling
+  /// one and the exception's message names each endpoint with its own. invalid_argument if `to` is empty. One bad
+  /// endpoint (no such name, unix:) does not keep the others from being tried.
+  SENNIT_API static tcp_stream connect(std::span<const endpoint> to, const stop_token& stop = {},
+                                       connect_options opts = {});
+  static tcp_stream connect(std::span<const endpoint> to, std::error_code& ec, const stop_token& stop = {},
+                            connect_options opts = {}) {
+    return connect_before(to, opts, {.stop = &stop}, ec);
+  }
+  /// The same, bounded: deadline_passed if `deadline` comes first.
+  template <class Clock, class Duration>
+  static tcp_stream connect(std::span<const endpoint> to, const std::chrono::time_point<Clock, Duration>& deadline,
+                            std::error_code& ec, const stop_token& stop = {}, connect_options opts = {}) {
+    return connect_before(to, opts, {detail::deadline_at(deadline), &stop}, ec);
   }
 
   /// TCP_NODELAY, which is on unless it is turned off. This and the options below throw std::system_error.
@@ -49,7 +75,8 @@ class tcp_stream : public detail::socket_stream {
 
  private:
   friend class tcp_listener;
-  SENNIT_API static tcp_stream connect_before(const endpoint& to, detail::wait_bound until, std::error_code& ec);
+  SENNIT_API static tcp_stream connect_before(std::span<const endpoint> to, connect_options opts,
+                                              detail::wait_bound until, std::error_code& ec);
   explicit tcp_stream(detail::io_handle handle) noexcept : socket_stream(std::move(handle)) {}
 };
 

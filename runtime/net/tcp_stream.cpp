@@ -1,8 +1,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-#include <algorithm>
-#include <limits>
+#include <string>
 #include <vector>
 
 #include <sennit/blocking.hpp>
@@ -10,6 +9,7 @@
 
 #include "io/error_code.hpp"
 #include "net/address.hpp"
+#include "net/connect.hpp"
 #include "net/socket.hpp"
 
 namespace sennit::inline v0 {
@@ -20,72 +20,77 @@ using detail::host;
 
 namespace {
 
-/// Starts to connect and waits for the outcome; an empty handle and `ec` on failure.
-detail::io_handle connect_to(const sockaddr_storage& address, detail::wait_bound until, std::error_code& ec) {
-  host& outside = current_host();
-  const int fd = outside.socket(address.ss_family, SOCK_STREAM, 0);
-  if (fd < 0) {
-    ec = detail::host_error(fd);
+/// The addresses of all endpoints, in their order. What had none is in `failed`.
+std::vector<sockaddr_storage> addresses_of(std::span<const endpoint> to, const stop_token& stop,
+                                           std::vector<detail::connect_failure>& failed) {
+  std::vector<sockaddr_storage> all;
+  std::vector<sockaddr_storage> found;
+  for (const endpoint& e : to) {
+    std::error_code ec;
+    if (e.kind() == endpoint::family::name) {
+      // The system's resolver blocks: not on a worker.
+      ec = blocking([&] { return detail::resolve_blocking(e, found); }, stop);
+    } else {
+      ec = detail::resolve_blocking(e, found);
+    }
+    if (ec) failed.push_back({e, ec});
+    all.insert(all.end(), found.begin(), found.end());
+  }
+  return all;
+}
+
+/// As the public functions; `failed` tells what became of each address.
+detail::io_handle connect_any(std::span<const endpoint> to, connect_options opts, detail::wait_bound until,
+                              std::error_code& ec, std::vector<detail::connect_failure>& failed) {
+  failed.clear();
+  if (to.empty()) {
+    ec = std::make_error_code(std::errc::invalid_argument);
     return {};
   }
-  detail::io_handle handle = detail::make_handle(fd, detail::fd_kind::stream_tcp, false, ec);
-  if (ec) return {};
-  const int started = outside.connect(fd, reinterpret_cast<const sockaddr*>(&address), detail::sockaddr_size(address));
-  if (started < 0 && started != -EINPROGRESS && started != -EINTR) {
-    ec = detail::host_error(started);
+  std::vector<detail::connect_failure> unresolved;
+  std::vector<sockaddr_storage> addresses;
+  try {
+    addresses = detail::interleaved(addresses_of(to, *until.stop, unresolved));
+  } catch (const std::system_error& stopped) {
+    ec = stopped.code();
     return {};
   }
-  if (started < 0) {
-    handle.set_deadline(until.deadline);
-    detail::io_slot& slot = *handle.slot();
-    slot.exhausted(direction::write, slot.readiness(direction::write));  // only the event tells
-    const auto outcome = detail::perform(slot, direction::write, 0, *until.stop, [fd](host& h) -> std::ptrdiff_t {
-      int error = 0;
-      socklen_t size = sizeof error;
-      if (const int r = h.getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size); r < 0) return r;
-      if (error != 0) return -error;
-      sockaddr_storage peer{};
-      size = sizeof peer;
-      const int r = h.getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size);
-      return r == -ENOTCONN ? -EAGAIN : r;  // an early hint: still connecting
-    });
-    detail::settle(outcome, ec);
-    if (ec) return {};
-    handle.set_deadline(detail::never);
+  detail::io_handle handle;
+  if (!addresses.empty()) {
+    handle = detail::connect_first(addresses, detail::span_nanos(opts.attempt_delay), until, ec, failed);
+  } else {
+    ec = unresolved.back().why;
   }
-  static_cast<void>(detail::set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1));  // a reset may have come first
+  failed.insert(failed.begin(), unresolved.begin(), unresolved.end());
   return handle;
 }
 
-detail::io_handle connect_any(const endpoint& to, detail::wait_bound until, std::error_code& ec) {
-  std::vector<sockaddr_storage> addresses;
-  if (to.kind() == endpoint::family::name) {
-    // The system's resolver blocks: not on a worker.
-    ec = blocking([&] { return detail::resolve_blocking(to, addresses); }, *until.stop);
-  } else {
-    ec = detail::resolve_blocking(to, addresses);
-  }
-  if (ec) return {};
-  detail::io_handle handle;
-  for (const auto& address : addresses) {
-    handle = connect_to(address, until, ec);
-    if (!ec || ec == std::errc::operation_canceled || ec == error::deadline_passed) break;
-  }
-  return handle;
+/// "sennit: connect to localhost:80 (127.0.0.1:80: Connection refused, [::1]:80: Connection refused)".
+std::string explain(std::span<const endpoint> to, std::span<const detail::connect_failure> failed) {
+  std::string text = "sennit: connect to ";
+  for (const endpoint& e : to) text += (&e == &to.front() ? "" : ", ") + e.to_string();
+  const bool same = failed.size() == 1 && failed.front().to == to.front();
+  if (!failed.empty() && !same) text += " (" + detail::describe(failed) + ")";
+  return text;
 }
 
 }  // namespace
 
-tcp_stream tcp_stream::connect_before(const endpoint& to, detail::wait_bound until, std::error_code& ec) {
-  return tcp_stream(connect_any(to, until, ec));
+tcp_stream tcp_stream::connect_before(std::span<const endpoint> to, connect_options opts, detail::wait_bound until,
+                                      std::error_code& ec) {
+  std::vector<detail::connect_failure> failed;
+  return tcp_stream(connect_any(to, opts, until, ec, failed));
 }
 
-tcp_stream tcp_stream::connect(const endpoint& to, const stop_token& stop) {
+tcp_stream tcp_stream::connect(std::span<const endpoint> to, const stop_token& stop, connect_options opts) {
   std::error_code ec;
-  tcp_stream s = connect(to, ec, stop);
-  if (ec) detail::throw_if(ec, ("sennit: connect to " + to.to_string()).c_str());
+  std::vector<detail::connect_failure> failed;
+  tcp_stream s(connect_any(to, opts, {.stop = &stop}, ec, failed));
+  if (ec) detail::throw_if(ec, explain(to, failed).c_str());
   return s;
 }
+
+tcp_stream tcp_stream::connect(const endpoint& to, const stop_token& stop) { return connect(std::span(&to, 1), stop); }
 
 tcp_stream tcp_stream::adopt(int fd) {
   return tcp_stream(detail::adopt_descriptor(fd, detail::fd_kind::other, "sennit: tcp_stream::adopt"));
