@@ -48,6 +48,10 @@ class event_queue {
   /// Makes a poll that runs now, or else the next one, return. Coalesced.
   SENNIT_API void wake() noexcept;
 
+  /// The kernel's queue itself: readable while poll() would return at once. To be waited for, as by wait_readable() or
+  /// in another queue; it stays owned.
+  [[nodiscard]] SENNIT_API int native_handle() const noexcept;
+
  private:
   struct impl;
   std::unique_ptr<impl> impl_;

@@ -97,4 +97,9 @@ void event_queue::wake() noexcept {
   impl_->waker.wake();
 }
 
+int event_queue::native_handle() const noexcept {
+  SENNIT_CHECK(impl_, "this event_queue was moved from: use the one it was moved to");
+  return impl_->queue.native_handle();
+}
+
 }  // namespace sennit::inline v0

@@ -204,6 +204,22 @@ TEST(event_queue, more_are_ready_than_fit) {
   EXPECT_EQ(sum, 4950U);
 }
 
+TEST(event_queue, can_be_waited_for_in_another_queue) {
+  event_queue inner;
+  event_queue outer;
+  outer.add(inner.native_handle(), 1, interest::readable);
+  const auto pair = test::unix_pair();
+  inner.add(pair.a.get(), 2, interest::readable);
+  std::array<event, 1> events;
+  EXPECT_EQ(outer.poll(events, 0s), 0U);
+  test::put(pair.b.get(), "x");
+  EXPECT_EQ(outer.poll(events), 1U);
+  EXPECT_TRUE(events[0].readable);
+  test::drain(pair.a.get());
+  EXPECT_EQ(inner.poll(events, 0s), 0U);
+  EXPECT_EQ(outer.poll(events, 0s), 0U);
+}
+
 TEST(event_queue, moves) {
   event_queue first;
   const auto pair = test::unix_pair();
