@@ -23,3 +23,18 @@ configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/sennitConfig.cmake.in
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/sennitConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/sennitConfig.cmake ${PROJECT_BINARY_DIR}/sennitConfigVersion.cmake
   DESTINATION ${SENNIT_CMAKE_DIR})
+
+# sennit_install_component(name file...): library sennit_name as find_package(sennit COMPONENTS name), with a file
+# sennit_name.cmake, made from its .in, and what else that file needs.
+function(sennit_install_component name)
+  set(target sennit_${name})
+  set_target_properties(${target} PROPERTIES VERSION ${PROJECT_VERSION}
+    SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+  install(TARGETS ${target} EXPORT ${target})
+  install(EXPORT ${target} NAMESPACE sennit:: FILE ${target}Targets.cmake DESTINATION ${SENNIT_CMAKE_DIR})
+  configure_file(${PROJECT_SOURCE_DIR}/cmake/${target}.cmake.in ${PROJECT_BINARY_DIR}/${target}.cmake @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/${target}.cmake ${ARGN} DESTINATION ${SENNIT_CMAKE_DIR})
+endfunction()
+if(SENNIT_RESOLVER)
+  sennit_install_component(resolver ${PROJECT_SOURCE_DIR}/cmake/Findc-ares.cmake)
+endif()

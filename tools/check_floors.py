@@ -5,11 +5,12 @@ import re
 import source
 
 FLOORS = {"base": 0, "context": 1, "stack": 1, "fiber": 2, "queue": 3, "poller": 3, "sched": 4, "sync": 5, "io": 5,
-          "net": 6, "api": 7}
+          "net": 6, "api": 7,
+          "resolver": 7}
 # Headers beside the assembly (offsets, ABI switches) are for the one folder that declares what it implements.
 ASSEMBLY_USER = "context"
 THIRD_PARTY = {"spdlog": "runtime/base/log.cpp", "fmt": "runtime/base/log.cpp",
-               "boost": "runtime/context/context_boost.cpp"}
+               "boost": "runtime/context/context_boost.cpp", "ares.h": "runtime/resolver/ares_channel.cpp"}
 INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 

@@ -18,8 +18,8 @@ inline constexpr std::ptrdiff_t io_stopped = -100'004;           // ambient stop
 /// The code for what ended a wait in place of its node.
 [[nodiscard]] std::ptrdiff_t ended_by(std::uint16_t woken_by) noexcept;
 
-/// The host of the caller's runtime, or the system.
-[[nodiscard]] host& current_host() noexcept;
+/// The host of the caller's runtime, or the system. For libraries beside this one too.
+[[nodiscard]] SENNIT_API host& current_host() noexcept;
 
 /// Parks until `slot` may be ready in direction `d`, was closed, or `until` ends the wait: 0 (try again), or one of the
 /// codes. `again` tells that this caller has waited before.
