@@ -1,6 +1,12 @@
 # Tests that install sennit and build the project in this folder against the copy.
 set(consume ${CMAKE_COMMAND} -D source=${CMAKE_CURRENT_LIST_DIR} -D generator=${CMAKE_GENERATOR}
   -D cc=${CMAKE_C_COMPILER} -D cxx=${CMAKE_CXX_COMPILER} -D toolchain=${CMAKE_TOOLCHAIN_FILE} -D ctest=${CMAKE_CTEST_COMMAND})
+set(components)  # those that are built
+if(SENNIT_RESOLVER)
+  list(APPEND components resolver)
+endif()
+list(JOIN components "\\;" components)
+list(APPEND consume -D "components=${components}")
 set(script -P ${CMAKE_CURRENT_LIST_DIR}/consume.cmake)
 if(SENNIT_INSTALL)
   add_test(NAME consumer.installed
