@@ -30,8 +30,12 @@ helper_pool::~helper_pool() {
 }
 
 void helper_pool::run(task&& work, const stop_token& stop) {
+  throw_if_canceled(try_run(std::move(work), {.stop = &stop}));
+}
+
+std::uint16_t helper_pool::try_run(task&& work, wait_bound until) {
   const fiber_block* f = current_fiber();
-  if (f != nullptr && f->shields == 0 && f->state.stop_requested()) throw_if_canceled(case_stop);
+  if (f != nullptr && f->shields == 0 && f->state.stop_requested()) return case_stop;
   job j;
   j.work = std::move(work);
   {
@@ -57,15 +61,16 @@ void helper_pool::run(task&& work, const stop_token& stop) {
       }
     }
   }
-  if (const auto woken_by = wait(j, &stop); woken_by != 0) {
-    if (withdraw(j)) throw_if_canceled(woken_by);
+  if (const auto woken_by = wait(j, &until); woken_by != 0) {
+    if (withdraw(j)) return woken_by;
     // It runs on our stack's behalf: the wait goes on, deaf to stops.
     static_cast<void>(wait(j, nullptr));
   }
   if (j.failure != nullptr) std::rethrow_exception(j.failure);
+  return 0;
 }
 
-std::uint16_t helper_pool::wait(job& j, const stop_token* stop) SENNIT_NO_ANALYSIS {  // park() releases the lock
+std::uint16_t helper_pool::wait(job& j, const wait_bound* until) SENNIT_NO_ANALYSIS {  // park() releases the lock
   waiter& self = current_waiter();
   j.waiting.lock.lock();
   if (j.done) {
@@ -76,8 +81,8 @@ std::uint16_t helper_pool::wait(job& j, const stop_token* stop) SENNIT_NO_ANALYS
   j.waiting.push_back(node);
   const auto woken_by = park(self, {.kind = wait_kind::helper,
                                     .object = &j,
-                                    .until = {.stop = stop},
-                                    .ambient = stop != nullptr,
+                                    .until = until != nullptr ? *until : wait_bound{},
+                                    .ambient = until != nullptr,
                                     .held = &j.waiting.lock});
   if (woken_by != 0) {
     const spin_guard guard(j.waiting.lock);

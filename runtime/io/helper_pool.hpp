@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <sennit/detail/task.hpp>
+#include <sennit/detail/wait_bound.hpp>
 #include <sennit/detail/wait_queue.hpp>
 
 #include "sched/scheduler.hpp"
@@ -23,6 +24,9 @@ class helper_pool final : public scheduler_part {
   /// Runs `work` on a helper while the calling fiber parks; rethrows what it throws. operation_canceled if a stop,
   /// ambient or the token's, comes before it has started.
   void run(task&& work, const stop_token& stop);
+  /// The same with a deadline: 0 if it ran, else the case of park() that came before it had started. What has started
+  /// is waited for, whatever comes.
+  std::uint16_t try_run(task&& work, wait_bound until);
 
   /// The pool of `home`, made at the first use.
   static helper_pool& of(scheduler& home);
@@ -39,8 +43,8 @@ class helper_pool final : public scheduler_part {
 
   void serve() noexcept;
   bool withdraw(job& j);
-  /// Deaf to stops if `stop` is null.
-  static std::uint16_t wait(job& j, const stop_token* stop);
+  /// Deaf to everything but the job's end if `until` is null.
+  static std::uint16_t wait(job& j, const wait_bound* until);
 
   std::mutex mutex_;
   std::condition_variable work_;

@@ -77,8 +77,8 @@ scheduler::scheduler(runtime& face, const options& opts)
 }
 
 scheduler::~scheduler() {
-  stop_threads();  // first: a fiber that did not end may still ask for the part
-  part_.reset();
+  stop_threads();  // first: a fiber that did not end may still ask for a part
+  while (!parts_.empty()) parts_.pop_back();
   // A waker of another runtime may still be between queueing the last fiber and waking its worker.
   while (wakers_inside_.load(acquire) != 0) cpu_pause();  // mm:wakers-inside
   const bool stacks_left = abandon_rest();
@@ -254,10 +254,12 @@ bool scheduler::any_work() const noexcept {
   return false;
 }
 
-scheduler_part& scheduler::part(std::unique_ptr<scheduler_part> (*make)()) {
+scheduler_part& scheduler::part(make_part make) {
   const std::lock_guard lock(part_mutex_);
-  if (part_ == nullptr) part_ = make();
-  return *part_;
+  for (const auto& [maker, made] : parts_) {
+    if (maker == make) return *made;
+  }
+  return *parts_.emplace_back(make, make()).second;
 }
 
 // ---- stack shortage ----

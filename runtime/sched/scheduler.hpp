@@ -3,6 +3,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <sennit/runtime.hpp>
@@ -17,7 +18,7 @@
 
 namespace sennit::inline v0::detail {
 
-/// Something of a higher floor that lives as long as a scheduler: the helper threads.
+/// Something of a higher floor that lives as long as a scheduler: helper threads, rings.
 class scheduler_part {
  public:
   virtual ~scheduler_part() = default;
@@ -74,8 +75,9 @@ class scheduler {
   [[nodiscard]] runtime& face() const noexcept { return face_; }
   [[nodiscard]] stack_class default_stack() const noexcept { return default_stack_; }
 
-  /// The part, made by `make` at the first call.
-  scheduler_part& part(std::unique_ptr<scheduler_part> (*make)());
+  using make_part = std::unique_ptr<scheduler_part> (*)();
+  /// The part that `make` makes at the first call with it. Destroyed in reverse order, when no worker runs any more.
+  scheduler_part& part(make_part make);
 
   inject_queue injected;
   idle_set idle;
@@ -112,7 +114,7 @@ class scheduler {
   std::vector<std::unique_ptr<worker>> workers_;
   std::unique_ptr<monitor> monitor_;
   std::mutex part_mutex_;
-  std::unique_ptr<scheduler_part> part_;
+  std::vector<std::pair<make_part, std::unique_ptr<scheduler_part>>> parts_;
 };
 
 }  // namespace sennit::inline v0::detail
