@@ -14,6 +14,9 @@ struct pollfd;
 
 namespace sennit::inline v0::detail {
 
+class file_calls;     // base/host_files.hpp
+class process_calls;  // base/host_processes.hpp
+
 /// Shared by all workers of a runtime, so every function may run on any thread and in parallel. The calls return what
 /// the system call returns, or -errno: errno itself is a thread_local and never part of a contract.
 class host {
@@ -53,6 +56,9 @@ class host {
   virtual nanos now() noexcept;
   /// Seed for schedulers; not for secrets.
   virtual std::uint64_t random() noexcept;
+  /// Files and directories; children and signals: a table each.
+  virtual file_calls& files() noexcept;
+  virtual process_calls& processes() noexcept;
 };
 
 /// The system. Constant for the life of the process.

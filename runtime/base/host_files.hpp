@@ -1,0 +1,36 @@
+#pragma once
+// The host's calls on files and directories: those that may block for as long as a device takes, so that nobody makes
+// them on a worker but where a comment says why.
+#include <sys/stat.h>
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace sennit::inline v0::detail {
+
+/// As host: any thread, in parallel; what the system call returns, or -errno.
+class file_calls {
+ public:
+  virtual ~file_calls() = default;
+
+  virtual int open(const char* path, int flags, unsigned permissions) noexcept;  // adds O_CLOEXEC
+  /// At `offset`; -1: at the file's own position, which it moves. `flags` are RWF_*.
+  virtual std::ptrdiff_t readv(int fd, const iovec* parts, int count, std::int64_t offset, int flags) noexcept;
+  virtual std::ptrdiff_t writev(int fd, const iovec* parts, int count, std::int64_t offset, int flags) noexcept;
+  virtual std::int64_t seek(int fd, std::int64_t offset, int whence) noexcept;
+  virtual int sync(int fd, bool data_only) noexcept;
+  virtual int resize(int fd, std::int64_t size) noexcept;
+  virtual int status(int fd, struct stat& into) noexcept;
+  virtual int status(const char* path, bool follow, struct stat& into) noexcept;
+  virtual int flags(int fd) noexcept;  // O_*
+  virtual int set_nonblocking(int fd) noexcept;
+  virtual int rename(const char* from, const char* to) noexcept;
+  virtual int unlink(const char* path) noexcept;
+  virtual int rmdir(const char* path) noexcept;
+  virtual int mkdir(const char* path, unsigned permissions) noexcept;
+  /// Entries of an open directory as dirent64 records.
+  virtual std::ptrdiff_t list(int fd, void* into, std::size_t size) noexcept;
+};
+
+}  // namespace sennit::inline v0::detail

@@ -1,0 +1,53 @@
+#include "base/host_processes.hpp"
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/host.hpp"
+
+namespace sennit::inline v0::detail {
+namespace {
+
+/// As in host.cpp: errno is read at once.
+int result(long value) noexcept { return value < 0 ? -errno : static_cast<int>(value); }
+
+}  // namespace
+
+int process_calls::signal_fd(const sigset_t& signals) noexcept {
+  return result(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+int process_calls::pipe(int ends[2]) noexcept { return result(::pipe2(ends, O_CLOEXEC)); }
+
+int process_calls::spawn(pid_t& child, const char* program, bool search, const posix_spawn_file_actions_t& actions,
+                         const posix_spawnattr_t& attributes, char* const* arguments,
+                         char* const* environment) noexcept {
+  return -(search ? ::posix_spawnp : ::posix_spawn)(&child, program, &actions, &attributes, arguments, environment);
+}
+
+// By number: the <sys/pidfd.h> of glibc 2.36 declares them without C linkage.
+int process_calls::pid_fd(pid_t child) noexcept { return result(::syscall(SYS_pidfd_open, child, 0)); }
+
+int process_calls::signal_child(int pid_fd, int signal) noexcept {
+  return result(::syscall(SYS_pidfd_send_signal, pid_fd, signal, nullptr, 0));
+}
+
+int process_calls::wait(pid_t child, siginfo_t& into, int options) noexcept {
+  into = {};
+  int got = 0;
+  do got = result(::waitid(P_PID, static_cast<id_t>(child), &into, options));
+  while (got == -EINTR);
+  return got;
+}
+
+int process_calls::open(const char* path, int flags) noexcept { return result(::open(path, flags | O_CLOEXEC)); }
+
+process_calls& host::processes() noexcept {
+  static auto* const it = new process_calls;  // never destroyed, as the host itself
+  return *it;
+}
+
+}  // namespace sennit::inline v0::detail
