@@ -10,7 +10,8 @@ FLOORS = {"base": 0, "context": 1, "stack": 1, "fiber": 2, "queue": 3, "poller":
 # Headers beside the assembly (offsets, ABI switches) are for the one folder that declares what it implements.
 ASSEMBLY_USER = "context"
 THIRD_PARTY = {"spdlog": "runtime/base/log.cpp", "fmt": "runtime/base/log.cpp",
-               "boost": "runtime/context/context_boost.cpp", "ares.h": "runtime/resolver/ares_channel.cpp"}
+               "boost": "runtime/context/context_boost.cpp", "ares.h": "runtime/resolver/ares_channel.cpp",
+               "liburing.h": "runtime/io/file_ring_uring.cpp"}
 INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 
