@@ -6,11 +6,13 @@
 #include <sennit/channel.hpp>
 #include <sennit/condition_variable.hpp>
 #include <sennit/condition_variable_any.hpp>
+#include <sennit/directory.hpp>
 #include <sennit/error.hpp>
 #include <sennit/event.hpp>
 #include <sennit/event_queue.hpp>
 #include <sennit/fiber.hpp>
 #include <sennit/fiber_local.hpp>
+#include <sennit/file.hpp>
 #include <sennit/future.hpp>
 #include <sennit/io.hpp>
 #include <sennit/latch.hpp>
