@@ -25,6 +25,7 @@
 #include <sennit/select.hpp>
 #include <sennit/semaphore.hpp>
 #include <sennit/shared_mutex.hpp>
+#include <sennit/signal_set.hpp>
 #include <sennit/stop_token.hpp>
 #include <sennit/tcp.hpp>
 #include <sennit/timed_mutex.hpp>
