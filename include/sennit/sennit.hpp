@@ -19,6 +19,7 @@
 #include <sennit/mutex.hpp>
 #include <sennit/once.hpp>
 #include <sennit/pipe.hpp>
+#include <sennit/process.hpp>
 #include <sennit/recursive_mutex.hpp>
 #include <sennit/runtime.hpp>
 #include <sennit/scope.hpp>

@@ -43,7 +43,9 @@ int process_calls::wait(pid_t child, siginfo_t& into, int options) noexcept {
   return got;
 }
 
-int process_calls::open(const char* path, int flags) noexcept { return result(::open(path, flags | O_CLOEXEC)); }
+int process_calls::kill(pid_t child, int signal) noexcept { return result(::kill(child, signal)); }
+
+int process_calls::duplicate_above(int fd, int least) noexcept { return result(::fcntl(fd, F_DUPFD_CLOEXEC, least)); }
 
 process_calls& host::processes() noexcept {
   static auto* const it = new process_calls;  // never destroyed, as the host itself

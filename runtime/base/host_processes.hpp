@@ -25,8 +25,8 @@ class process_calls {
   /// waitid(P_PID): 0, also where WNOHANG finds nothing (then into.si_pid is 0).
   virtual int wait(pid_t child, siginfo_t& into, int options) noexcept;
   virtual int signal_child(int pid_fd, int signal) noexcept;
-  /// Opens for a child: close-on-exec, the duplicate that it gets is not.
-  virtual int open(const char* path, int flags) noexcept;
+  virtual int kill(pid_t child, int signal) noexcept;       // a child that was not yet waited for
+  virtual int duplicate_above(int fd, int least) noexcept;  // close-on-exec, as all of ours: a child's copy is not
 };
 
 }  // namespace sennit::inline v0::detail
