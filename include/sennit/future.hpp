@@ -1,12 +1,11 @@
 #pragma once
-// promise, future, shared_future, packaged_task, async as in std; when_all and when_any as in the Concurrency TS.
+// promise, future, shared_future and async, as in std.
 #include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <exception>
 #include <functional>
 #include <future>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <source_location>
@@ -14,7 +13,6 @@
 #include <type_traits>
 #include <utility>
 #include <variant>
-#include <vector>
 
 #include <sennit/detail/future_core.hpp>
 #include <sennit/fiber.hpp>
@@ -304,111 +302,6 @@ class promise<void> : public detail::promise_base<void> {
 
 namespace detail {
 
-/// The signature of a function or function object, for packaged_task's deduction.
-template <class F>
-struct signature_of : signature_of<decltype(&F::operator())> {};
-template <class R, class... Args>
-struct signature_of<R (*)(Args...)> : std::type_identity<R(Args...)> {};
-template <class R, class... Args>
-struct signature_of<R (*)(Args...) noexcept> : std::type_identity<R(Args...)> {};
-template <class R, class C, class... Args>
-struct signature_of<R (C::*)(Args...)> : std::type_identity<R(Args...)> {};
-template <class R, class C, class... Args>
-struct signature_of<R (C::*)(Args...) const> : std::type_identity<R(Args...)> {};
-template <class R, class C, class... Args>
-struct signature_of<R (C::*)(Args...) noexcept> : std::type_identity<R(Args...)> {};
-template <class R, class C, class... Args>
-struct signature_of<R (C::*)(Args...) const noexcept> : std::type_identity<R(Args...)> {};
-
-/// A move-only callable behind a pointer.
-template <class R, class... Args>
-class callable {
- public:
-  virtual ~callable() = default;
-  virtual R call(Args... args) = 0;
-};
-
-template <class F, class R, class... Args>
-class callable_of final : public callable<R, Args...> {
- public:
-  template <class G>
-    requires(!std::same_as<std::remove_cvref_t<G>, callable_of>)
-  explicit callable_of(G&& g) : f_(std::forward<G>(g)) {}
-  R call(Args... args) override {
-    if constexpr (std::is_void_v<R>) {
-      std::invoke(f_, std::forward<Args>(args)...);
-    } else {
-      return std::invoke(f_, std::forward<Args>(args)...);
-    }
-  }
-
- private:
-  F f_;
-};
-
-}  // namespace detail
-
-template <class Signature>
-class packaged_task;
-
-/// std::packaged_task: a callable, move-only ones too, whose result goes to a future. Called by one fiber or thread.
-template <class R, class... Args>
-class packaged_task<R(Args...)> {
- public:
-  packaged_task() noexcept = default;
-  template <class F>
-    requires(!std::same_as<std::remove_cvref_t<F>, packaged_task> &&
-             std::is_invocable_r_v<R, std::decay_t<F>&, Args...>)
-  explicit packaged_task(F&& f)
-      : function_(std::make_unique<detail::callable_of<std::decay_t<F>, R, Args...>>(std::forward<F>(f))),
-        result_(std::in_place) {}
-
-  [[nodiscard]] bool valid() const noexcept { return function_ != nullptr; }
-  /// Once: then std::future_error(future_already_retrieved); no_state if not valid.
-  [[nodiscard]] future<R> get_future() { return result().get_future(); }
-
-  /// Calls the function and stores what it returns or throws. Throws promise_already_satisfied the second time,
-  /// no_state if not valid. Who gets the result may destroy the task at once.
-  void operator()(Args... args) { call(std::forward<Args>(args)...).make_ready(); }
-  /// The same, but who waits is told when the calling fiber or thread has ended (std's make_ready_at_thread_exit).
-  void make_ready_at_fiber_exit(Args... args) { call(std::forward<Args>(args)...).make_ready_at_exit(); }
-  /// Makes it as new, with the same function; what it owed breaks its promise. no_state if not valid.
-  void reset() { result() = task_promise(); }
-
-  void swap(packaged_task& other) noexcept {
-    function_.swap(other.function_);
-    result_.swap(other.result_);
-  }
-  friend void swap(packaged_task& a, packaged_task& b) noexcept { a.swap(b); }
-
- private:
-  /// A promise that a task may claim before it knows the result.
-  class task_promise : public detail::promise_base<R> {
-   public:
-    using detail::promise_base<R>::claimed;
-  };
-
-  task_promise& result() {
-    if (!valid()) detail::throw_future_error(std::future_errc::no_state);
-    return *result_;
-  }
-  detail::future_state<R>& call(Args&&... args) {
-    detail::future_state<R>& state = result().claimed();
-    state.store_result([&]() -> R { return function_->call(std::forward<Args>(args)...); });
-    return state;
-  }
-
-  std::unique_ptr<detail::callable<R, Args...>> function_;
-  std::optional<task_promise> result_;
-};
-
-template <class R, class... Args>
-packaged_task(R (*)(Args...)) -> packaged_task<R(Args...)>;
-template <class F>
-packaged_task(F) -> packaged_task<typename detail::signature_of<F>::type>;
-
-namespace detail {
-
 template <class F, class... Args>
 using async_result = std::invoke_result_t<std::decay_t<F>, std::decay_t<Args>...>;
 
@@ -460,126 +353,6 @@ template <class F, class... Args>
   requires detail::async_callable<F, Args...>
 [[nodiscard]] auto async(attributes attrs, F&& f, Args&&... args) {
   return detail::spawn_async({.attrs = attrs}, std::forward<F>(f), std::forward<Args>(args)...);
-}
-
-/// What when_any gives: all futures, and the index of one that is ready (npos if there are none).
-template <class Sequence>
-struct when_any_result {
-  static constexpr std::size_t npos = static_cast<std::size_t>(-1);
-  std::size_t index = npos;
-  Sequence futures;
-};
-
-namespace detail {
-
-template <class F>
-inline constexpr bool is_future = false;
-template <class T>
-inline constexpr bool is_future<future<T>> = true;
-template <class T>
-inline constexpr bool is_future<shared_future<T>> = true;
-template <class F>
-concept any_future = is_future<F>;
-
-template <class It>
-concept future_iterator = std::input_iterator<It> && any_future<std::iter_value_t<It>>;
-
-/// The state of a when_all or when_any; its value is there from the start, but nobody sees it before it is ready.
-template <class Result, class Sequence>
-class gathered_state final : public future_state<Result> {
-  static constexpr bool any = !std::same_as<Result, Sequence>;
-
- public:
-  explicit gathered_state(Sequence&& inputs) {
-    if constexpr (any) {
-      this->emplace(Result{.futures = std::move(inputs)});
-    } else {
-      this->emplace(std::move(inputs));
-    }
-  }
-  /// The first inputs that are made ready may complete it before this returns.
-  future<Result> start(future_ptr<future_state<Result>> self) {
-    if constexpr (any) {
-      watch(this->value().futures, &this->value().index);
-    } else {
-      watch(this->value(), nullptr);
-    }
-    return future_access::make(std::move(self));
-  }
-
- private:
-  template <any_future... F>
-  void watch(const std::tuple<F...>& inputs, std::size_t* index) {
-    gathering_.emplace(*this, sizeof...(F), index);
-    std::apply([&](const auto&... f) { (gathering_->add(future_access::core(f)), ...); }, inputs);
-    gathering_->start();
-  }
-  template <any_future F>
-  void watch(const std::vector<F>& inputs, std::size_t* index) {
-    gathering_.emplace(*this, inputs.size(), index);
-    for (const F& f : inputs) gathering_->add(future_access::core(f));
-    gathering_->start();
-  }
-
-  std::optional<gathering> gathering_;
-};
-
-template <class Result, class Sequence>
-future<Result> gather(Sequence&& inputs) {
-  using state = gathered_state<Result, std::remove_cvref_t<Sequence>>;
-  auto* const made = new state(std::forward<Sequence>(inputs));
-  return made->start(future_ptr<future_state<Result>>(made));
-}
-
-template <class Iterator, class Sentinel>
-std::vector<std::iter_value_t<Iterator>> collect(Iterator first, Sentinel last) {
-  std::vector<std::iter_value_t<Iterator>> inputs;
-  if constexpr (std::forward_iterator<Iterator>) {
-    inputs.reserve(static_cast<std::size_t>(std::ranges::distance(first, last)));
-    for (Iterator i = first; i != last; ++i) static_cast<void>(future_access::core(*i));  // before any is moved from
-  }
-  for (; first != last; ++first) {
-    if constexpr (std::copy_constructible<std::iter_value_t<Iterator>>) {
-      inputs.push_back(*first);
-    } else {
-      inputs.push_back(std::move(*first));
-    }
-  }
-  return inputs;
-}
-
-}  // namespace detail
-
-/// A future that is ready when all of `futures` are; its value is those futures, ready. Takes future (moved from) and
-/// shared_future, in any mix, and uses neither a fiber nor a thread. Nothing given: ready at once. Throws
-/// std::future_error(no_state), and takes nothing, if one of them is not valid.
-template <class... Futures>
-  requires(detail::any_future<std::decay_t<Futures>> && ...)
-[[nodiscard]] future<std::tuple<std::decay_t<Futures>...>> when_all(Futures&&... futures) {
-  (static_cast<void>(detail::future_access::core(futures)), ...);
-  using sequence = std::tuple<std::decay_t<Futures>...>;
-  return detail::gather<sequence>(sequence(std::forward<Futures>(futures)...));
-}
-/// The same for a range of futures, which are moved from, or of shared_futures.
-template <detail::future_iterator Iterator, std::sentinel_for<Iterator> Sentinel>
-[[nodiscard]] future<std::vector<std::iter_value_t<Iterator>>> when_all(Iterator first, Sentinel last) {
-  return detail::gather<std::vector<std::iter_value_t<Iterator>>>(detail::collect(std::move(first), std::move(last)));
-}
-
-/// A future that is ready when one of `futures` is; its value tells which one and has all of them. Otherwise as
-/// when_all(). What is not ready is left as it was: it may be waited for again.
-template <class... Futures>
-  requires(detail::any_future<std::decay_t<Futures>> && ...)
-[[nodiscard]] future<when_any_result<std::tuple<std::decay_t<Futures>...>>> when_any(Futures&&... futures) {
-  (static_cast<void>(detail::future_access::core(futures)), ...);
-  using sequence = std::tuple<std::decay_t<Futures>...>;
-  return detail::gather<when_any_result<sequence>>(sequence(std::forward<Futures>(futures)...));
-}
-template <detail::future_iterator Iterator, std::sentinel_for<Iterator> Sentinel>
-[[nodiscard]] future<when_any_result<std::vector<std::iter_value_t<Iterator>>>> when_any(Iterator first,
-                                                                                         Sentinel last) {
-  using sequence = std::vector<std::iter_value_t<Iterator>>;
-  return detail::gather<when_any_result<sequence>>(detail::collect(std::move(first), std::move(last)));
 }
 
 }  // namespace sennit::inline v0

@@ -18,6 +18,7 @@
 #include <sennit/latch.hpp>
 #include <sennit/mutex.hpp>
 #include <sennit/once.hpp>
+#include <sennit/packaged_task.hpp>
 #include <sennit/pipe.hpp>
 #include <sennit/process.hpp>
 #include <sennit/recursive_mutex.hpp>
@@ -34,3 +35,4 @@
 #include <sennit/udp.hpp>
 #include <sennit/unix.hpp>
 #include <sennit/wait_group.hpp>
+#include <sennit/when.hpp>

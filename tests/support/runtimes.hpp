@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <future>
 #include <iostream>
 #include <new>
 #include <string>
@@ -49,6 +50,8 @@ std::error_code code_of(F&& f) {
   try {
     f();
   } catch (const std::system_error& e) {
+    return e.code();
+  } catch (const std::future_error& e) {
     return e.code();
   }
   return {};

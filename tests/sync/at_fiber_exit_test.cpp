@@ -11,6 +11,7 @@
 #include <sennit/fiber.hpp>
 #include <sennit/future.hpp>
 #include <sennit/mutex.hpp>
+#include <sennit/packaged_task.hpp>
 #include <sennit/runtime.hpp>
 
 #include "support/runtimes.hpp"

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include <sennit/fiber.hpp>
-#include <sennit/future.hpp>
 #include <sennit/runtime.hpp>
+#include <sennit/when.hpp>
 
 #include "support/baton.hpp"
 #include "support/runtimes.hpp"
