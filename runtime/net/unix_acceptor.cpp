@@ -9,10 +9,7 @@ unix_acceptor::unix_acceptor(io_handle handle, std::string path) noexcept
   unlinks_.store(!path_.empty(), relaxed);  // mm:unix-path
 }
 
-unix_acceptor::unix_acceptor(unix_acceptor&& other) noexcept
-    : io_object(std::move(other)), path_(std::move(other.path_)) {
-  unlinks_.store(other.take_path(), relaxed);  // mm:unix-path
-}
+unix_acceptor::unix_acceptor(unix_acceptor&& other) noexcept { *this = std::move(other); }
 
 unix_acceptor& unix_acceptor::operator=(unix_acceptor&& other) noexcept {
   const bool mine = take_path();

@@ -2,12 +2,12 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <set>
 #include <thread>
 
 #include <sennit/sennit.hpp>
 
 #include "net/streams.hpp"
+#include "net/unix_names.hpp"
 
 namespace sennit::test {
 namespace {
@@ -23,21 +23,16 @@ struct peers {
 
 struct udp4_kind {
   static peers<udp_socket> unconnected() { return {udp_socket::bind("127.0.0.1:0"), udp_socket::bind("127.0.0.1:0")}; }
-  static constexpr bool loses = true;
 };
 
 struct udp6_kind {
   static peers<udp_socket> unconnected() { return {udp_socket::bind("[::1]:0"), udp_socket::bind("[::1]:0")}; }
-  static constexpr bool loses = true;
 };
 
 struct unix_kind_of_messages {
-  static endpoint name() {
-    static std::atomic<int> count{0};
-    return "unix:@sennit-datagram-" + std::to_string(::getpid()) + '-' + std::to_string(++count);
+  static peers<unix_datagram> unconnected() {
+    return {unix_datagram::bind(abstract_name()), unix_datagram::bind(abstract_name())};
   }
-  static peers<unix_datagram> unconnected() { return {unix_datagram::bind(name()), unix_datagram::bind(name())}; }
-  static constexpr bool loses = false;
 };
 
 template <class Kind>

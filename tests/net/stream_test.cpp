@@ -237,6 +237,7 @@ TYPED_TEST(stream, close_during_a_read) {
   with_runtimes([] {
     for (std::size_t i = 0; i < scaled(100'000) / 4; ++i) {
       auto p = TypeParam::connected();
+      TypeParam::leave_nothing(p);
       close_while_waiting(
           i % 4 == 0,
           [&](std::error_code& ec) {
@@ -256,6 +257,7 @@ TYPED_TEST(stream, close_during_a_write) {
     for (std::size_t i = 0; i < scaled(10'000); ++i) {
       auto p = TypeParam::connected();
       TypeParam::shrink(p);
+      TypeParam::leave_nothing(p);
       close_while_waiting(
           i % 4 == 0, [&](std::error_code& ec) { p.writer.write_all(much, ec); }, [&] { p.writer.close(); });
     }
@@ -386,6 +388,7 @@ TYPED_TEST(stream, leaves_no_descriptor_behind) {
     const std::size_t before = open_descriptors();
     for (int i = 0; i < 100; ++i) {
       auto p = TypeParam::connected();
+      TypeParam::leave_nothing(p);
       std::error_code ec;
       p.reader.expires_after(i % 2 == 0 ? 0ns : 1us);
       std::array<std::byte, 8> b{};

@@ -32,6 +32,11 @@ struct tcp_kind {
   /// Buffers that are soon full. Not the receiver's: a window below the size of a segment of the loopback is opened by
   /// the kernel's timers only.
   static void shrink(ends<tcp_stream>& e) { e.writer.set_send_buffer(32 * 1024); }
+  /// Connections by the thousand: none stays behind in TIME_WAIT, where it would keep its ports.
+  static void leave_nothing(ends<tcp_stream>& e) {
+    e.writer.set_linger(std::chrono::seconds(0));
+    e.reader.set_linger(std::chrono::seconds(0));
+  }
 };
 
 struct unix_kind {
@@ -41,6 +46,7 @@ struct unix_kind {
     return {std::move(a), std::move(b)};
   }
   static void shrink(ends<unix_stream>& e) { e.writer.set_send_buffer(4096); }
+  static void leave_nothing(ends<unix_stream>&) {}
 };
 
 struct pipe_kind {
@@ -50,6 +56,7 @@ struct pipe_kind {
     return {std::move(p.writer), std::move(p.reader)};
   }
   static void shrink(ends<pipe_writer, pipe_reader>&) {}
+  static void leave_nothing(ends<pipe_writer, pipe_reader>&) {}
 };
 
 /// Reads until the end of the stream, `step` bytes at a time at most.
@@ -57,7 +64,10 @@ template <class Stream>
 bytes drain_slowly(Stream& s, std::size_t step = 4096) {
   bytes all;
   bytes buffer(step);
-  while (const std::size_t n = s.read_some(buffer)) all.insert(all.end(), buffer.begin(), buffer.begin() + n);
+  while (const std::size_t n = s.read_some(buffer)) {
+    const auto got = std::span(buffer).first(n);
+    all.insert(all.end(), got.begin(), got.end());
+  }
   return all;
 }
 

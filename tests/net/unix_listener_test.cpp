@@ -252,12 +252,12 @@ TEST(unix_seqpacket, messages_keep_their_bounds) {
     got = b.receive(room);
     EXPECT_EQ(got.size, 5U);
     EXPECT_FALSE(got.truncated);
-    EXPECT_EQ(code_of([&, &a = a] { a.send({}); }), std::errc::invalid_argument);
-    EXPECT_EQ(code_of([&, &a = a] { a.send(bytes(64 << 20)); }), std::errc::message_size);
+    EXPECT_EQ(code_of([&] { a.send({}); }), std::errc::invalid_argument);
+    EXPECT_EQ(code_of([&] { a.send(bytes(64 << 20)); }), std::errc::message_size);
     a.close();
     EXPECT_EQ(b.receive(room).size, 0U);
-    EXPECT_EQ(code_of([&, &b = b] { b.send(room); }), std::errc::broken_pipe);
-    EXPECT_EQ(code_of([&, &a = a] { a.send(room); }), std::errc::bad_file_descriptor);
+    EXPECT_EQ(code_of([&] { b.send(room); }), std::errc::broken_pipe);
+    EXPECT_EQ(code_of([&] { a.send(room); }), std::errc::bad_file_descriptor);
   });
 }
 
@@ -267,7 +267,7 @@ TEST(unix_seqpacket, a_slow_receiver_gets_every_message) {
     park_probe sending;
     scope s;
     const std::size_t count = 2000 + scaled(20'000);  // the kernel holds some hundreds
-    s.spawn([&, &a = a] {
+    s.spawn([&] {
       sending.here();
       for (std::size_t i = 0; i < count; ++i) a.send(random_bytes(1 + i % 500, static_cast<std::uint32_t>(i)));
       a.close();

@@ -178,7 +178,7 @@ TEST(unix_rights, descriptors_between_bytes_of_a_stream_lose_no_byte) {
     const auto p = pipe_pair();
     const std::size_t rounds = scaled(20'000);
     scope s;
-    s.spawn([&, &a = a] {
+    s.spawn([&] {
       for (std::size_t i = 0; i < rounds; ++i) {
         a.write_all(bytes(4));
         a.write_descriptors(std::array{p.a.get()}, bytes(4));
