@@ -71,7 +71,7 @@ class resolver {
 
   /// Throws std::system_error: invalid_argument for options without sense, and what reading config_file gave.
   resolver();
-  SENNIT_API explicit resolver(options opts);
+  SENNIT_API explicit resolver(const options& opts);
   SENNIT_API resolver(resolver&&) noexcept;
   SENNIT_API resolver& operator=(resolver&&) noexcept;
   SENNIT_API ~resolver();

@@ -143,6 +143,7 @@ class race {
     clock_case due(no_handler(), next_ < addresses_.size() ? next_at_ : never);
     clock_case late(no_handler(), until_.deadline);
     std::vector<select_case*> cases;
+    cases.reserve(attempts.size() + 3);
     for (auto& a : attempts) cases.push_back(&a);
     cases.insert(cases.end(), {&stopped, &due, &late});
     const std::size_t fired = select_among(cases);

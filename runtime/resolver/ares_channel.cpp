@@ -11,6 +11,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/sanitizer.hpp"
 #include "io/retry.hpp"
 
 namespace sennit::inline v0::detail {
@@ -50,11 +51,14 @@ int library_status() noexcept {
   return status;
 }
 
+/// A thread's own variable, though TSan, for which each fiber is a thread, takes it for one that fibers share.
+[[gnu::noinline]] SENNIT_NO_TSAN void set_errno(std::ptrdiff_t failed) noexcept { errno = static_cast<int>(-failed); }
+
 /// A host call (a result, or -errno) as c-ares expects it. Nothing switches between this and its look at errno.
 template <class T>
 T as_system_call(T result) noexcept {
   if (result >= 0) return result;
-  errno = static_cast<int>(-result);
+  set_errno(result);
   return -1;
 }
 
@@ -230,6 +234,7 @@ ares_channel::ares_channel(const resolver::options& opts, ended on_end)
   std::string lookups = "b";  // DNS alone: the hosts file is ours
   std::vector<std::string> domains = opts.search.value_or(std::vector<std::string>());
   std::vector<char*> domain_list;
+  domain_list.reserve(domains.size());
   for (std::string& d : domains) domain_list.push_back(d.data());
 
   ares_options o{};
@@ -314,7 +319,7 @@ void ares_channel::watch(int fd, bool readable, bool writable) noexcept {
       watched_.push_back(fd);
       sockets_.add(fd, static_cast<std::uint64_t>(fd), what);
     }
-  } catch (...) {
+  } catch (...) {  // NOLINT(bugprone-empty-catch)
     // Without the kernel's help (its limit of watches, no memory) the questions of this socket end by their time-outs.
   }
 }

@@ -51,7 +51,7 @@ std::vector<endpoint> known(resolver_core& core, std::string_view name, std::uin
 
 }  // namespace
 
-resolver::resolver(options opts) : core_(std::make_shared<resolver_core>(opts)) {}
+resolver::resolver(const options& opts) : core_(std::make_shared<resolver_core>(opts)) {}
 resolver::resolver(resolver&&) noexcept = default;
 
 resolver& resolver::operator=(resolver&& other) noexcept {

@@ -15,8 +15,8 @@ namespace sennit::inline v0::detail {
 template <class Below>
 void put_in_srv_order(std::vector<service_record>& records, Below&& below) {
   // Weights of 0 come first, so that the running sum gives them the smallest chance rather than none.
-  std::ranges::stable_sort(records, [](const service_record& a, const service_record& b) {
-    return a.priority != b.priority ? a.priority<b.priority : (a.weight == 0)>(b.weight == 0);
+  std::ranges::sort(records, [](const service_record& a, const service_record& b) {
+    return a.priority != b.priority ? a.priority < b.priority : a.weight < b.weight;
   });
   for (auto place = records.begin(); place != records.end(); ++place) {
     const auto end = std::find_if(place, records.end(), [&](const auto& r) { return r.priority != place->priority; });

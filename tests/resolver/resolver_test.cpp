@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -95,7 +96,7 @@ TEST_P(resolver_answers, an_alias_is_followed) {
 }
 
 TEST_P(resolver_answers, errors_name_the_name_and_compare) {
-  std::uint16_t code = dns::name_error;
+  std::atomic<std::uint16_t> code{dns::name_error};
   dns_server server([&](const dns_question& q) { return answers{dns_reply(q, code)}; });
   run([&] {
     resolver r(asking(server.at()));

@@ -243,7 +243,7 @@ TEST(resolver_many, ten_thousand_at_once_on_one_worker) {
     o.timeout = 500ms;
     o.attempts = 10;  // a burst may be more than a socket's buffer holds
     resolver r(o);
-    std::size_t found = 0;
+    std::atomic<std::size_t> found{0};
     sennit::scope s;
     const std::size_t threads = threads_of_process();
     const std::size_t descriptors = open_descriptors();

@@ -19,7 +19,7 @@ records ordered(records r, auto&& below) {
 
 TEST(srv_order, by_priority_then_by_what_was_drawn) {
   const records given{{"c", 1, 20, 9}, {"a", 1, 10, 1}, {"b", 1, 10, 2}, {"z", 1, 10, 0}};
-  const auto least = ordered(given, [](std::uint64_t) { return 0; });
+  const auto least = ordered(given, [](std::uint64_t) { return std::uint64_t{0}; });
   EXPECT_EQ(least, (records{{"z", 1, 10, 0}, {"a", 1, 10, 1}, {"b", 1, 10, 2}, {"c", 1, 20, 9}}));
   const auto most = ordered(given, [](std::uint64_t n) { return n; });
   EXPECT_EQ(most, (records{{"b", 1, 10, 2}, {"a", 1, 10, 1}, {"z", 1, 10, 0}, {"c", 1, 20, 9}}));

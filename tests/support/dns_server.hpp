@@ -184,7 +184,10 @@ class dns_server {
     auto q = parse_question(message);
     if (!q) return;
     q->tcp = from.tcp >= 0;
-    for (const answer& a : script_(*q)) {
+    const std::vector<answer> answers = script_(*q);
+    ++questions_;  // before anybody can have an answer
+    if (q->tcp) ++tcp_questions_;
+    for (const answer& a : answers) {
       if (a.hang_up) {
         connections_.erase(from.tcp);
       } else if (a.held && !releasing_) {
@@ -196,8 +199,6 @@ class dns_server {
         send(from, a.bytes);
       }
     }
-    ++questions_;  // after the script, so that what it has noted is there
-    if (q->tcp) ++tcp_questions_;
   }
 
   void send(const client& to, const std::string& bytes) {
