@@ -8,10 +8,10 @@
 #include <string>
 #include <utility>
 
+#include <sennit/detail/io_handle.hpp>
 #include <sennit/detail/wait_bound.hpp>
 #include <sennit/error.hpp>
 #include <sennit/file_status.hpp>
-#include <sennit/tcp.hpp>
 
 namespace sennit::inline v0 {
 

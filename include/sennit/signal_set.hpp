@@ -5,9 +5,9 @@
 #include <initializer_list>
 #include <utility>
 
+#include <sennit/detail/io_handle.hpp>
 #include <sennit/detail/wait_bound.hpp>
 #include <sennit/error.hpp>
-#include <sennit/tcp.hpp>
 
 namespace sennit::inline v0 {
 

@@ -4,67 +4,57 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdio>
 
 #include "base/host.hpp"
+#include "base/host_result.hpp"
 
 namespace sennit::inline v0::detail {
-namespace {
-
-/// As in host.cpp: errno is read at once.
-template <class T>
-T result(T value) noexcept {
-  return value < 0 ? static_cast<T>(-errno) : value;
-}
-
-}  // namespace
-
 int file_calls::open(const char* path, int flags, unsigned permissions) noexcept {
-  return result(::open(path, flags | O_CLOEXEC, static_cast<mode_t>(permissions)));
+  return host_result(::open(path, flags | O_CLOEXEC, static_cast<mode_t>(permissions)));
 }
 
 std::ptrdiff_t file_calls::readv(int fd, const iovec* parts, int count, std::int64_t offset, int flags) noexcept {
-  return result(::preadv2(fd, parts, count, offset, flags));
+  return host_result(::preadv2(fd, parts, count, offset, flags));
 }
 
 std::ptrdiff_t file_calls::writev(int fd, const iovec* parts, int count, std::int64_t offset, int flags) noexcept {
-  return result(::pwritev2(fd, parts, count, offset, flags));
+  return host_result(::pwritev2(fd, parts, count, offset, flags));
 }
 
 std::int64_t file_calls::seek(int fd, std::int64_t offset, int whence) noexcept {
-  return result(std::int64_t{::lseek(fd, offset, whence)});
+  return host_result(std::int64_t{::lseek(fd, offset, whence)});
 }
 
-int file_calls::sync(int fd, bool data_only) noexcept { return result(data_only ? ::fdatasync(fd) : ::fsync(fd)); }
+int file_calls::sync(int fd, bool data_only) noexcept { return host_result(data_only ? ::fdatasync(fd) : ::fsync(fd)); }
 
-int file_calls::resize(int fd, std::int64_t size) noexcept { return result(::ftruncate(fd, size)); }
+int file_calls::resize(int fd, std::int64_t size) noexcept { return host_result(::ftruncate(fd, size)); }
 
-int file_calls::status(int fd, struct stat& into) noexcept { return result(::fstat(fd, &into)); }
+int file_calls::status(int fd, struct stat& into) noexcept { return host_result(::fstat(fd, &into)); }
 
 int file_calls::status(const char* path, bool follow, struct stat& into) noexcept {
-  return result(follow ? ::stat(path, &into) : ::lstat(path, &into));
+  return host_result(follow ? ::stat(path, &into) : ::lstat(path, &into));
 }
 
-int file_calls::flags(int fd) noexcept { return result(::fcntl(fd, F_GETFL)); }
+int file_calls::flags(int fd) noexcept { return host_result(::fcntl(fd, F_GETFL)); }
 
 int file_calls::set_nonblocking(int fd) noexcept {
   const int flags = ::fcntl(fd, F_GETFL);
-  return result(flags < 0 ? flags : ::fcntl(fd, F_SETFL, flags | O_NONBLOCK));
+  return host_result(flags < 0 ? flags : ::fcntl(fd, F_SETFL, flags | O_NONBLOCK));
 }
 
-int file_calls::rename(const char* from, const char* to) noexcept { return result(::rename(from, to)); }
+int file_calls::rename(const char* from, const char* to) noexcept { return host_result(::rename(from, to)); }
 
-int file_calls::unlink(const char* path) noexcept { return result(::unlink(path)); }
+int file_calls::unlink(const char* path) noexcept { return host_result(::unlink(path)); }
 
-int file_calls::rmdir(const char* path) noexcept { return result(::rmdir(path)); }
+int file_calls::rmdir(const char* path) noexcept { return host_result(::rmdir(path)); }
 
 int file_calls::mkdir(const char* path, unsigned permissions) noexcept {
-  return result(::mkdir(path, static_cast<mode_t>(permissions)));
+  return host_result(::mkdir(path, static_cast<mode_t>(permissions)));
 }
 
 std::ptrdiff_t file_calls::list(int fd, void* into, std::size_t size) noexcept {
-  return result(std::ptrdiff_t{::getdents64(fd, into, size)});
+  return host_result(std::ptrdiff_t{::getdents64(fd, into, size)});
 }
 
 file_calls& host::files() noexcept {

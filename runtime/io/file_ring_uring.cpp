@@ -225,7 +225,7 @@ std::ptrdiff_t ring::run(const file_call& call, wait_bound until) noexcept {
   return ended != case_none && cut_short ? ended_by(ended) : op.result;
 }
 
-/// The rings of a runtime. Each worker makes its own at its first call, and alone looks at it.
+/// The rings of a runtime. Each worker makes its own at its first call.
 class ring_set final : public scheduler_part {
  public:
   static ring_set& of(scheduler& home) {
@@ -235,6 +235,7 @@ class ring_set final : public scheduler_part {
   ring* mine(worker& w) noexcept {
     if (off_) return nullptr;
     place& at = places_[w.index];
+    const spin_guard guard(at.lock);
     if (!std::exchange(at.tried, true)) {
       int error = 0;
       at.made = ring::make(w, error);
@@ -248,8 +249,9 @@ class ring_set final : public scheduler_part {
 
  private:
   struct place {
-    std::unique_ptr<ring> made;
-    bool tried = false;
+    spin_lock lock;  // never contended: only the worker looks, but its fibers do so one after the other
+    std::unique_ptr<ring> made SENNIT_GUARDED_BY(lock);
+    bool tried SENNIT_GUARDED_BY(lock) = false;
   };
 
   ring_set() : places_(this_worker()->home.workers().size()) {

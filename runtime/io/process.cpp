@@ -1,7 +1,7 @@
 #include <csignal>
 
-#include <sennit/process.hpp>
 #include <sennit/fiber.hpp>
+#include <sennit/process.hpp>
 
 #include "io/child_process.hpp"
 #include "io/error_code.hpp"

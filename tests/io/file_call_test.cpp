@@ -2,14 +2,16 @@
 // system has let go of them.
 #include "io/file_call.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <cstring>
+#include <filesystem>
+#include <thread>
 
 #include <sennit/file.hpp>
 #include <sennit/sennit.hpp>
@@ -113,6 +115,40 @@ bool file_call_test::read_in_flight(std::ptrdiff_t ended, detail::wait_bound bou
   }
   EXPECT_EQ(std::memcmp(into.data(), "data", 4), 0);
   return true;
+}
+
+TEST_P(file_call_test, a_stop_or_deadline_before_the_call) {
+  run([&] {
+    constexpr open_mode create_new = open_mode::read_write | open_mode::create | open_mode::exclusive;
+    const std::array one{std::byte{1}};
+    file f = file::open(dir / "f", create_new);
+    stop_source stop;
+    stop.request_stop();
+    EXPECT_EQ(code_of([&] { f.write_at(one, 0, stop.get_token()); }), std::errc::operation_canceled);
+    EXPECT_EQ(code_of([&] { f.sync(stop.get_token()); }), std::errc::operation_canceled);
+    EXPECT_EQ(code_of([&] { f.resize(1, stop.get_token()); }), std::errc::operation_canceled);
+    EXPECT_EQ(code_of([&] { file::open(dir / "g", create_new, 0600, stop.get_token()); }),
+              std::errc::operation_canceled);
+    f.expires_at(std::chrono::steady_clock::now() - 1s);
+    EXPECT_EQ(code_of([&] { f.write_at(one, 0); }), error::deadline_passed);
+    EXPECT_EQ(code_of([&] { f.sync(); }), error::deadline_passed);
+    EXPECT_EQ(code_of([&] { static_cast<void>(f.size()); }), error::deadline_passed);
+    std::error_code ec;
+    file::open(dir / "g", create_new, 0600, std::chrono::steady_clock::now() - 1s, ec);
+    EXPECT_EQ(ec, error::deadline_passed);
+    EXPECT_FALSE(std::filesystem::exists(dir / "g"));
+    f.expires_never();
+    EXPECT_EQ(f.size(), 0U) << "nothing was written";
+
+    scope stopped(on_exception::log);
+    std::error_code code;
+    stopped.spawn([&] {
+      stopped.request_stop();
+      code = code_of([&] { f.write_at(one, 0); });
+    });
+    stopped.join();
+    EXPECT_EQ(code, std::errc::operation_canceled);
+  });
 }
 
 TEST_P(file_call_test, a_stop_in_flight) {

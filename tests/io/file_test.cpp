@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -289,7 +290,8 @@ TEST_P(file_test, a_thousand_fibers_at_once) {
     for (std::size_t i = 0; i < fibers; ++i) {
       all.spawn([&, i] {
         bytes back(each);
-        if (f.read_at(back, i * each) == each && std::equal(back.begin(), back.end(), data.begin() + i * each)) ++right;
+        if (f.read_at(back, i * each) == each && std::ranges::equal(back, std::span(data).subspan(i * each, each)))
+          ++right;
       });
     }
     all.join();
@@ -397,38 +399,6 @@ TEST_P(file_test, a_slow_file_stalls_no_worker) {
     const file other_end = file::open(dir / "fifo", open_mode::write);
     slow.join();
     EXPECT_TRUE(opened);
-  });
-}
-
-TEST_P(file_test, a_stop_or_deadline_before_the_call) {
-  run([&] {
-    file f = file::open(dir / "f", create_new);
-    stop_source stop;
-    stop.request_stop();
-    EXPECT_EQ(code_of([&] { f.write_at(view("x"), 0, stop.get_token()); }), std::errc::operation_canceled);
-    EXPECT_EQ(code_of([&] { f.sync(stop.get_token()); }), std::errc::operation_canceled);
-    EXPECT_EQ(code_of([&] { f.resize(1, stop.get_token()); }), std::errc::operation_canceled);
-    EXPECT_EQ(code_of([&] { file::open(dir / "g", create_new, 0600, stop.get_token()); }),
-              std::errc::operation_canceled);
-    f.expires_at(std::chrono::steady_clock::now() - 1s);
-    EXPECT_EQ(code_of([&] { f.write_at(view("x"), 0); }), error::deadline_passed);
-    EXPECT_EQ(code_of([&] { f.sync(); }), error::deadline_passed);
-    EXPECT_EQ(code_of([&] { static_cast<void>(f.size()); }), error::deadline_passed);
-    std::error_code ec;
-    file::open(dir / "g", create_new, 0600, std::chrono::steady_clock::now() - 1s, ec);
-    EXPECT_EQ(ec, error::deadline_passed);
-    EXPECT_FALSE(std::filesystem::exists(dir / "g"));
-    f.expires_never();
-    EXPECT_EQ(f.size(), 0U) << "nothing was written";
-
-    scope stopped(on_exception::log);
-    std::error_code code;
-    stopped.spawn([&] {
-      stopped.request_stop();
-      code = code_of([&] { f.write_at(view("x"), 0); });
-    });
-    stopped.join();
-    EXPECT_EQ(code, std::errc::operation_canceled);
   });
 }
 

@@ -15,6 +15,7 @@
 
 #include "base/host.hpp"
 #include "base/host_processes.hpp"
+#include "base/host_result.hpp"
 #include "support/descriptors.hpp"
 #include "support/files.hpp"
 #include "support/runtimes.hpp"
@@ -43,7 +44,7 @@ std::string all_of(file& f) {
 }
 
 /// No child of ours is left, dead or alive.
-bool no_children() { return ::waitpid(-1, nullptr, WNOHANG) == -1 && errno == ECHILD; }
+bool no_children() { return detail::host_result(::waitpid(-1, nullptr, WNOHANG)) == -ECHILD; }
 
 TEST_P(process_test, exit_codes_and_signals) {
   run([] {
