@@ -7,9 +7,9 @@
 
 #include "io/error_code.hpp"
 #include "io/file_call.hpp"
-#include "io/no_sigpipe.hpp"
-#include "io/part_list.hpp"
+#include "io/io_window.hpp"
 #include "io/path.hpp"
+#include "io/sigpipe_guard.hpp"
 
 namespace sennit::inline v0 {
 
@@ -63,27 +63,31 @@ std::ptrdiff_t as_user(const detail::io_handle& handle, Call&& call) noexcept {
   return result;
 }
 
+/// Few: a file is mostly read and written with one buffer, and each fiber's stack shows how deep it was used.
+template <class Byte>
+using window = detail::io_window<std::span<Byte>, 64>;
+
 template <class Byte>
 std::ptrdiff_t move_parts(const detail::io_handle& handle, bool stream, bool writes, std::int64_t offset,
-                          detail::part_list<Byte>& left, const stop_token& stop) noexcept {
-  const auto parts = left.window();
+                          window<Byte>& left, const stop_token& stop) noexcept {
+  const iovec* const parts = left.parts();
   const int fd = handle.native();
-  const int count = static_cast<int>(parts.size());
+  const int count = static_cast<int>(left.count());
   if (handle.slot() == nullptr) return detail::io_closed;
   if (stream) {
     if (offset >= 0) return -ESPIPE;
     const direction d = writes ? direction::write : direction::read;
     return detail::perform(*handle.slot(), d, 0, stop, [&](host& h) {
-      if (!writes) return h.files().readv(fd, parts.data(), count, file_call::at_position, 0);
-      const detail::no_sigpipe guard;
-      return h.files().writev(fd, parts.data(), count, file_call::at_position, 0);
+      if (!writes) return h.files().readv(fd, parts, count, file_call::at_position, 0);
+      const detail::sigpipe_guard guard;
+      return h.files().writev(fd, parts, count, file_call::at_position, 0);
     });
   }
   const file_call call{.kind = writes ? file_call::what::write : file_call::what::read,
                        .fd = fd,
-                       .parts = parts.data(),
+                       .parts = parts,
                        .count = count,
-                       .size = left.window_size(),
+                       .size = left.size(),
                        .offset = offset};
   return as_user(handle, [&](io_slot& slot) { return move_now(slot, call, stop); });
 }
@@ -91,11 +95,11 @@ std::ptrdiff_t move_parts(const detail::io_handle& handle, bool stream, bool wri
 template <class Byte>
 std::size_t move_all(const detail::io_handle& handle, bool stream, bool writes, std::span<const std::span<Byte>> parts,
                      std::int64_t offset, bool whole, std::error_code& ec, const stop_token& stop) noexcept {
-  detail::part_list<Byte> left(parts);
+  window<Byte> left(parts);
   ec.clear();
-  if (left.done() && !handle.is_open()) ec = std::make_error_code(std::errc::bad_file_descriptor);
+  if (left.empty() && !handle.is_open()) ec = std::make_error_code(std::errc::bad_file_descriptor);
   std::size_t done = 0;
-  while (!left.done()) {
+  while (!left.empty()) {
     const auto at = offset >= 0 ? offset + static_cast<std::int64_t>(done) : offset;
     const std::size_t n = detail::settle(move_parts(handle, stream, writes, at, left, stop), ec);
     if (ec || n == 0) break;

@@ -1,8 +1,8 @@
 #include <sennit/detail/byte_stream.hpp>
 
 #include "io/error_code.hpp"
+#include "io/io_window.hpp"
 #include "io/sigpipe_guard.hpp"
-#include "net/io_window.hpp"
 #include "net/socket.hpp"
 
 namespace sennit::inline v0::detail {

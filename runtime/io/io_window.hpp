@@ -10,12 +10,11 @@
 
 namespace sennit::inline v0::detail {
 
-/// What is left of a list of buffers, as the kernel takes it: as many at a time as a page of stack has room for. One
-/// operation's own.
-template <class Buffer>
+/// What is left of a list of buffers, as the kernel takes it, at most `capacity` at a time: by default as many as a
+/// page of stack has room for. One operation's own.
+template <class Buffer, std::size_t capacity = 256>
 class io_window {
  public:
-  static constexpr std::size_t capacity = 256;
   static_assert(capacity <= IOV_MAX);
 
   explicit io_window(std::span<const Buffer> list) noexcept : rest_(list) { fill(); }
