@@ -10,7 +10,7 @@
 
 #include <sennit/detail/wait_bound.hpp>
 #include <sennit/error.hpp>
-#include <sennit/file.hpp>
+#include <sennit/pipe.hpp>
 
 namespace sennit::inline v0 {
 
@@ -123,11 +123,10 @@ class process {
   /// SIGKILL.
   SENNIT_API void kill();
 
-  /// Our ends of its pipes, where options asked for some; streams, as sennit::file has FIFOs. Close in() to let the
-  /// child see the end of its input.
-  [[nodiscard]] file& in() noexcept { return in_; }
-  [[nodiscard]] file& out() noexcept { return out_; }
-  [[nodiscard]] file& err() noexcept { return err_; }
+  /// Our ends of its pipes, where options asked for some. Close in() to let the child see the end of its input.
+  [[nodiscard]] pipe_writer& in() noexcept { return in_; }
+  [[nodiscard]] pipe_reader& out() noexcept { return out_; }
+  [[nodiscard]] pipe_reader& err() noexcept { return err_; }
 
   /// Its process id; 0 without a child. Stays, also when it has ended.
   [[nodiscard]] SENNIT_API int id() const noexcept;
@@ -141,7 +140,8 @@ class process {
 
   std::shared_ptr<detail::child_process> child_;
   std::string program_;
-  file in_, out_, err_;
+  pipe_writer in_;
+  pipe_reader out_, err_;
 };
 
 }  // namespace sennit::inline v0

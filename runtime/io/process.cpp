@@ -23,11 +23,12 @@ bool any_nul(const std::string& program, const process::options& opts) {
   return found;
 }
 
-file stream_of(detail::unique_fd fd, const std::string& program, const char* which) {
+template <class End>
+End adopted(detail::unique_fd fd) {
   if (!fd) return {};
-  file f = file::adopt(fd.get(), program + which);
+  End end = End::adopt(fd.get());
   static_cast<void>(fd.release());
-  return f;
+  return end;
 }
 
 }  // namespace
@@ -54,9 +55,9 @@ process process::spawn(const std::string& program, const options& opts, std::err
   detail::settle(started, ec);
   if (ec) return p;
   p.program_ = program;
-  p.in_ = stream_of(std::move(ours.in), program, " (its input)");
-  p.out_ = stream_of(std::move(ours.out), program, " (its output)");
-  p.err_ = stream_of(std::move(ours.err), program, " (its errors)");
+  p.in_ = adopted<pipe_writer>(std::move(ours.in));
+  p.out_ = adopted<pipe_reader>(std::move(ours.out));
+  p.err_ = adopted<pipe_reader>(std::move(ours.err));
   return p;
 }
 

@@ -159,7 +159,7 @@ endpoint endpoint_access::from_sockaddr(const sockaddr* from, socklen_t size) {
   }
 }
 
-const std::error_category& detail::resolver_category() noexcept {
+const std::error_category& detail::getaddrinfo_category() noexcept {
   // Never destroyed: static destructors may still compare codes.
   static const auto* const it = new resolver_error_category;
   return *it;
@@ -186,7 +186,7 @@ std::error_code detail::resolve_blocking(const endpoint& from, std::vector<socka
   addrinfo* found = nullptr;
   const int failed = ::getaddrinfo(from.host().c_str(), nullptr, &hints, &found);
   if (failed == EAI_SYSTEM) return {errno, std::system_category()};
-  if (failed != 0) return {failed, resolver_category()};
+  if (failed != 0) return {failed, getaddrinfo_category()};
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, ::freeaddrinfo);
   for (const addrinfo* it = found; it != nullptr; it = it->ai_next) {
     if (it->ai_family == AF_INET) {
@@ -202,7 +202,7 @@ std::error_code detail::resolve_blocking(const endpoint& from, std::vector<socka
     }
     into.push_back(address);
   }
-  return into.empty() ? std::error_code(EAI_NONAME, resolver_category()) : std::error_code();
+  return into.empty() ? std::error_code(EAI_NONAME, getaddrinfo_category()) : std::error_code();
 }
 
 }  // namespace sennit::inline v0

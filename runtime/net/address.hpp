@@ -30,7 +30,7 @@ class endpoint_access {
 namespace detail {
 
 /// Codes of getaddrinfo(3): EAI_*. Any thread.
-[[nodiscard]] const std::error_category& resolver_category() noexcept;
+[[nodiscard]] const std::error_category& getaddrinfo_category() noexcept;
 
 /// The addresses to try for an IP endpoint, in the order of getaddrinfo(3); for a numeric one the one that it is. A
 /// name blocks the calling thread for as long as the system's resolver likes: not for workers. `into` is replaced, and

@@ -36,7 +36,7 @@ process shell(const std::string& script, process::options opts = {}) {
   return process::spawn("sh", opts);
 }
 
-std::string all_of(file& f) {
+std::string all_of(pipe_reader& f) {
   std::string all;
   std::array<std::byte, 4096> b{};
   while (const std::size_t n = f.read_some(b)) all.append(reinterpret_cast<const char*>(b.data()), n);

@@ -366,13 +366,13 @@ TEST(resolve, says_why_not) {
   std::vector<sockaddr_storage> found(3);
   // No server is asked for a name that no question can hold.
   const auto ec = detail::resolve_blocking(endpoint_access::make(family::name, std::string(300, 'a'), 80), found);
-  EXPECT_EQ(&ec.category(), &detail::resolver_category());
+  EXPECT_EQ(&ec.category(), &detail::getaddrinfo_category());
   EXPECT_STRNE(ec.message().c_str(), "");
   EXPECT_TRUE(found.empty());
   EXPECT_EQ(detail::resolve_blocking("unix:/x", found), std::errc::address_family_not_supported);
   EXPECT_EQ(detail::resolve_blocking(endpoint(), found), std::errc::destination_address_required);
 
-  const auto condition = [](int code) { return std::error_code(code, detail::resolver_category()); };
+  const auto condition = [](int code) { return std::error_code(code, detail::getaddrinfo_category()); };
   EXPECT_EQ(condition(EAI_NONAME), std::errc::address_not_available);
   EXPECT_EQ(condition(EAI_AGAIN), std::errc::resource_unavailable_try_again);
   EXPECT_EQ(condition(EAI_MEMORY), std::errc::not_enough_memory);
