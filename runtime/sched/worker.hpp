@@ -110,7 +110,7 @@ class worker {
   context* enter(fiber_block* f) noexcept;
   void after_switch() noexcept;
   std::size_t poll_locked(nanos timeout, fiber_chain& out) noexcept SENNIT_REQUIRES(poll_token_);
-  void expire_timers(nanos now, fiber_chain& out) noexcept;
+  void expire_timers(nanos now, fiber_chain& out) noexcept SENNIT_REQUIRES(poll_token_);
   bool take_from_outside() noexcept;
   static void fiber_entry(void* transfer) noexcept;
   static void finish(worker& w, fiber_block& f, void*) noexcept;
