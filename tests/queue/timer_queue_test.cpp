@@ -69,7 +69,7 @@ TEST_F(timer_queue_test, cancels_from_every_place) {
   constexpr nanos second = 1'000'000'000;
   now = 17 * second;
   std::array<timer_node, 4> n;
-  for (const std::size_t canceled : {0, 1, 2, 3}) {
+  for (std::size_t canceled = 0; canceled < n.size(); ++canceled) {
     arm(n[0], now + 1);
     arm(n[1], now + second / 2);
     arm(n[2], now + second / 2 + 1);
