@@ -170,7 +170,7 @@ std::ptrdiff_t child_process::wait(exit_status& into, wait_bound until) noexcept
   if (waiter* const next = slot.pass_on(direction::read)) ready(*next);
   if (result < 0) return result;
   const spin_guard guard(lock_);
-  into = *status_;
+  into = status_.value_or(exit_status());
   return 0;
 }
 

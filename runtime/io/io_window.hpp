@@ -10,12 +10,12 @@
 
 namespace sennit::inline v0::detail {
 
-/// What is left of a list of buffers, as the kernel takes it, at most `capacity` at a time: by default as many as a
+/// What is left of a list of buffers, as the kernel takes it, at most `Capacity` at a time: by default as many as a
 /// page of stack has room for. One operation's own.
-template <class Buffer, std::size_t capacity = 256>
+template <class Buffer, std::size_t Capacity = 256>
 class io_window {
  public:
-  static_assert(capacity <= IOV_MAX);
+  static_assert(Capacity <= IOV_MAX);
 
   explicit io_window(std::span<const Buffer> list) noexcept : rest_(list) { fill(); }
 
@@ -45,7 +45,7 @@ class io_window {
       const auto part = b.subspan(std::exchange(skipped, 0));
       if (part.empty()) continue;
       const std::size_t room = SSIZE_MAX - size_;  // else the call would fail with EINVAL
-      if (count_ == capacity || room == 0) break;
+      if (count_ == Capacity || room == 0) break;
       const std::size_t taken = std::min(part.size(), room);
       parts_[count_++] = {const_cast<std::byte*>(part.data()), taken};
       size_ += taken;
@@ -56,7 +56,7 @@ class io_window {
   std::size_t offset_ = 0;  // of rest_.front(), bytes that have gone
   std::size_t count_ = 0;
   std::size_t size_ = 0;
-  std::array<iovec, capacity> parts_;
+  std::array<iovec, Capacity> parts_;
 };
 
 }  // namespace sennit::inline v0::detail

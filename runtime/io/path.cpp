@@ -5,7 +5,7 @@
 namespace sennit::inline v0::detail {
 
 void throw_for_path(const std::error_code& ec, const char* call, const std::string& path) {
-  if (ec) throw_if(ec, (std::string("sennit: ") + call + ' ' + path.c_str()).c_str());
+  if (ec) throw_if(ec, (std::string("sennit: ") + call + ' ' + path).c_str());
 }
 
 file_type type_of(const struct stat& s) noexcept {

@@ -23,11 +23,13 @@ bool may_be_trapped(int signal) noexcept {
   return signal >= 1 && signal <= 64;
 }
 
+std::uint64_t bit_of(int signal) noexcept { return signal >= 1 && signal <= 64 ? std::uint64_t{1} << (signal - 1) : 0; }
+
 sigset_t from_bits(std::uint64_t bits) noexcept {
   sigset_t set;
   sigemptyset(&set);
   for (int s = 1; s <= 64; ++s) {
-    if ((bits >> (s - 1) & 1) != 0) sigaddset(&set, s);
+    if ((bits & bit_of(s)) != 0) sigaddset(&set, s);
   }
   return set;
 }
@@ -44,7 +46,7 @@ signal_set::signal_set(std::initializer_list<int> signals) {
       detail::throw_if(std::make_error_code(std::errc::invalid_argument),
                        ("sennit: signal_set: " + std::to_string(s)).c_str());
     }
-    bits |= std::uint64_t{1} << (s - 1);
+    bits |= bit_of(s);
   }
   host& outside = detail::current_host();
   const int fd = outside.processes().signal_fd(set);

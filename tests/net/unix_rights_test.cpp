@@ -117,9 +117,16 @@ TYPED_TEST(unix_rights, nothing_leaks_where_nobody_asked_for_them) {
 class short_host final : public detail::host {
  public:
   std::ptrdiff_t recvmsg(int fd, msghdr* message) noexcept override {
-    if (cut && message->msg_controllen > CMSG_SPACE(2 * sizeof(int)))
-      message->msg_controllen = CMSG_SPACE(2 * sizeof(int));
-    return host::recvmsg(fd, message);
+    const std::ptrdiff_t size = host::recvmsg(fd, message);
+    cmsghdr* const rights = size >= 0 ? CMSG_FIRSTHDR(message) : nullptr;
+    if (!cut || rights == nullptr) return size;
+    const auto* const fds = reinterpret_cast<const int*>(CMSG_DATA(rights));
+    const std::size_t count = (rights->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 2; i < count; ++i) host::close(fds[i]);
+    rights->cmsg_len = CMSG_LEN(2 * sizeof(int));
+    message->msg_controllen = CMSG_SPACE(2 * sizeof(int));
+    message->msg_flags |= MSG_CTRUNC;
+    return size;
   }
   std::atomic<bool> cut{true};
 };
