@@ -15,8 +15,6 @@
 namespace sennit::inline v0 {
 
 using detail::current_host;
-using detail::direction;
-using detail::host;
 
 namespace {
 
