@@ -47,9 +47,12 @@ constexpr bool operator&(open_mode a, open_mode b) noexcept {
 /// come in order (read_at: invalid_seek), wait for readiness, and are woken by deadline, stop and close() at any time.
 /// Opening a FIFO waits for its other end.
 ///
+/// close() waits for calls that are under way. What the device refuses afterwards nobody hears of: sync() before, if it
+/// matters. The descriptor is non-blocking only if it is a stream.
+///
 /// Errors: bad_file_descriptor (closed; not open for this), is_a_directory, no_space_on_device, file_too_large,
 /// io_error, invalid_argument (an offset beyond 2^63 - 1), not_enough_memory. What is thrown names call and path.
-class file {
+class file : public detail::io_object {
  public:
   using buffer = std::span<std::byte>;
   using const_buffer = std::span<const std::byte>;
@@ -187,22 +190,6 @@ class file {
     return status(ec, stop).size;
   }
 
-  /// From now on, each call that has to wait fails with deadline_passed at that time. Absolute once set.
-  template <class Rep, class Period>
-  void expires_after(std::chrono::duration<Rep, Period> d) noexcept {
-    handle_.set_deadline(detail::deadline_in(d));
-  }
-  void expires_at(std::chrono::steady_clock::time_point t) noexcept { handle_.set_deadline(detail::to_nanos(t)); }
-  void expires_never() noexcept { handle_.set_deadline(detail::never); }
-
-  /// Closes; calls that are under way end first. From any fiber or thread. What the device refuses afterwards nobody
-  /// hears of: sync() before, if it matters.
-  void close() noexcept { handle_.close(); }
-  [[nodiscard]] bool is_open() const noexcept { return handle_.is_open(); }
-  /// The descriptor, or -1. It stays owned.
-  [[nodiscard]] int native_handle() const noexcept { return handle_.native(); }
-  /// Gives the descriptor away.
-  int release() noexcept { return handle_.release(); }
   /// As it was opened.
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
 
@@ -225,7 +212,6 @@ class file {
   std::ptrdiff_t sync_now(bool data_only, const stop_token& stop) const noexcept;
   void fail(const std::error_code& ec, const char* call) const;
 
-  detail::io_handle handle_;
   std::string path_;
   bool stream_ = false;
   bool append_ = false;

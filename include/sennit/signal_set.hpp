@@ -30,14 +30,20 @@ struct signal_info {
 /// As always: a signal that is sent again while it is pending counts once, but for SIGRTMIN and up. Sets that overlap
 /// share: each signal goes to one of them. What is sent to a certain thread (pthread_kill) and blocked there reaches
 /// nobody. Children started by process and posix_spawn get default actions and nothing blocked.
-class signal_set {
+class signal_set : private detail::io_object {
  public:
+  using io_object::close;  // wakes who waits; the signals stay trapped until the set is destroyed
+  using io_object::expires_after;
+  using io_object::expires_at;
+  using io_object::expires_never;
+  using io_object::is_open;
+  using io_object::native_handle;  // the signalfd
+
   signal_set() noexcept = default;
   /// Throws std::system_error: invalid_argument for what is no signal, for SIGKILL and SIGSTOP, for the synchronous
   /// ones (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS) and SIGPROF; too_many_files_open.
   SENNIT_API signal_set(std::initializer_list<int> signals);
-  signal_set(signal_set&& other) noexcept
-      : handle_(std::move(other.handle_)), signals_(std::exchange(other.signals_, 0)) {}
+  signal_set(signal_set&& other) noexcept : io_object(std::move(other)), signals_(std::exchange(other.signals_, 0)) {}
   SENNIT_API signal_set& operator=(signal_set&& other) noexcept;
   /// Signals that nobody has waited for are dropped.
   SENNIT_API ~signal_set();
@@ -47,24 +53,9 @@ class signal_set {
   SENNIT_API signal_info wait(const stop_token& stop = {});
   SENNIT_API signal_info wait(std::error_code& ec, const stop_token& stop = {});
 
-  /// From now on, each wait of this set fails with deadline_passed at that time. Absolute once set.
-  template <class Rep, class Period>
-  void expires_after(std::chrono::duration<Rep, Period> d) noexcept {
-    handle_.set_deadline(detail::deadline_in(d));
-  }
-  void expires_at(std::chrono::steady_clock::time_point t) noexcept { handle_.set_deadline(detail::to_nanos(t)); }
-  void expires_never() noexcept { handle_.set_deadline(detail::never); }
-
-  /// Wakes who waits. The signals stay trapped until the set is destroyed. From any fiber or thread.
-  void close() noexcept { handle_.close(); }
-  [[nodiscard]] bool is_open() const noexcept { return handle_.is_open(); }
-  /// The signalfd, or -1. It stays owned.
-  [[nodiscard]] int native_handle() const noexcept { return handle_.native(); }
-
  private:
   void end() noexcept;
 
-  detail::io_handle handle_;
   std::uint64_t signals_ = 0;  // bit n - 1: signal n is trapped
 };
 

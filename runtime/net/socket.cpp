@@ -58,6 +58,12 @@ io_handle adopt_descriptor(int fd, fd_kind kind, const char* what) {
   return io_handle(slot);
 }
 
+std::error_code shut_down_sending(const io_handle& handle) noexcept {
+  const int fd = handle.native();
+  const int result = fd < 0 ? -EBADF : current_host().shutdown(fd, SHUT_WR);
+  return result < 0 ? host_error(result) : std::error_code();
+}
+
 void throw_of(const std::error_code& ec, const io_handle& handle, const char* operation) {
   if (!ec) return;
   std::string what = std::string("sennit: ") + operation;

@@ -30,6 +30,9 @@ std::error_code get_option(const io_handle& handle, int level, int name, int& va
 void set_buffer_size(const io_handle& handle, int name, std::size_t bytes);
 std::size_t buffer_size(const io_handle& handle, int name);
 
+/// Half-close: nothing more is sent.
+std::error_code shut_down_sending(const io_handle& handle) noexcept;
+
 /// Throws std::system_error for what an operation said, if it said anything: with the name of the operation and, if
 /// there is one, of the peer.
 void throw_of(const std::error_code& ec, const io_handle& handle, const char* operation);

@@ -4,11 +4,7 @@
 
 namespace sennit::inline v0::detail {
 
-void socket_stream::shutdown_send(std::error_code& ec) noexcept {
-  const int fd = handle_.native();
-  const int result = fd < 0 ? -EBADF : current_host().shutdown(fd, SHUT_WR);
-  ec = result < 0 ? host_error(result) : std::error_code();
-}
+void socket_stream::shutdown_send(std::error_code& ec) noexcept { ec = shut_down_sending(handle_); }
 
 void socket_stream::shutdown_send() {
   std::error_code ec;

@@ -8,7 +8,6 @@
 
 namespace sennit::inline v0 {
 
-using detail::current_host;
 using detail::direction;
 using detail::host;
 
@@ -80,11 +79,7 @@ received unix_seqpacket::receive_descriptors(std::vector<descriptor>& fds, buffe
   return got;
 }
 
-void unix_seqpacket::shutdown_send(std::error_code& ec) noexcept {
-  const int fd = handle_.native();
-  const int result = fd < 0 ? -EBADF : current_host().shutdown(fd, SHUT_WR);
-  ec = result < 0 ? detail::host_error(result) : std::error_code();
-}
+void unix_seqpacket::shutdown_send(std::error_code& ec) noexcept { ec = detail::shut_down_sending(handle_); }
 
 void unix_seqpacket::shutdown_send() {
   std::error_code ec;

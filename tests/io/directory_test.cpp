@@ -10,6 +10,7 @@
 #include "base/host.hpp"
 #include "base/host_files.hpp"
 #include "support/files.hpp"
+#include "support/process_counts.hpp"
 #include "support/runtimes.hpp"
 
 namespace sennit::test {

@@ -21,6 +21,7 @@
 #include "base/random.hpp"
 #include "support/descriptors.hpp"
 #include "support/file_backends.hpp"
+#include "support/process_counts.hpp"
 #include "support/runtimes.hpp"
 
 namespace sennit::test {

@@ -17,6 +17,7 @@
 
 #include "support/child.hpp"
 #include "support/file_backends.hpp"
+#include "support/process_counts.hpp"
 #include "support/runtimes.hpp"
 
 namespace sennit::test {

@@ -18,6 +18,7 @@
 #include "base/host_result.hpp"
 #include "support/descriptors.hpp"
 #include "support/files.hpp"
+#include "support/process_counts.hpp"
 #include "support/runtimes.hpp"
 
 namespace sennit::test {

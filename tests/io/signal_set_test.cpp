@@ -13,6 +13,7 @@
 #include "base/sanitizer.hpp"
 #include "support/child.hpp"
 #include "support/files.hpp"
+#include "support/process_counts.hpp"
 #include "support/runtimes.hpp"
 
 namespace sennit::test {

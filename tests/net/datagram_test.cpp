@@ -8,6 +8,7 @@
 
 #include "net/streams.hpp"
 #include "net/unix_names.hpp"
+#include "support/process_counts.hpp"
 
 namespace sennit::test {
 namespace {

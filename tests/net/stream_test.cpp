@@ -9,6 +9,7 @@
 #include <sennit/sennit.hpp>
 
 #include "net/streams.hpp"
+#include "support/process_counts.hpp"
 
 namespace sennit::test {
 namespace {

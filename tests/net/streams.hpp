@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <filesystem>
 #include <utility>
 
 #include <sennit/sennit.hpp>
@@ -78,13 +77,6 @@ void with_runtimes(F&& fn, detail::host* outside = nullptr) {
     sennit::run(sennit::options{.workers = workers, .stall_threshold = {}, .host = outside}, fn);
     if (::testing::Test::HasFatalFailure()) return;
   }
-}
-
-/// How many descriptors this process has.
-inline std::size_t open_descriptors() {
-  std::size_t count = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) ++count;
-  return count;
 }
 
 /// Interrupts calls now and then and, where the kernel may do so too, cuts what is read and written to random lengths.

@@ -8,6 +8,8 @@
 
 #include "net/streams.hpp"
 #include "net/unix_names.hpp"
+#include "support/files.hpp"
+#include "support/process_counts.hpp"
 
 namespace sennit::test {
 namespace {
@@ -120,7 +122,7 @@ TEST(unix_datagram, deadline_stop_and_close_end_the_wait_for_a_receiver) {
 
 TEST(unix_datagram, paths_names_and_errors) {
   with_runtimes([] {
-    const temporary_directory dir;
+    const scratch_directory dir;
     const endpoint at("unix:" + dir / "s");
     auto receiver = unix_datagram::bind(at);
     auto sender = unix_datagram::connect(at);

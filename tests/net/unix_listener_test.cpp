@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <filesystem>
 #include <fstream>
 #include <thread>
 
@@ -10,6 +11,8 @@
 
 #include "net/streams.hpp"
 #include "net/unix_names.hpp"
+#include "support/files.hpp"
+#include "support/process_counts.hpp"
 
 namespace sennit::test {
 namespace {
@@ -60,7 +63,7 @@ void exchange(typename Kind::listener& listener, const endpoint& at) {
 
 TYPED_TEST(unix_accept, paths_and_abstract_names) {
   with_runtimes([] {
-    const temporary_directory dir;
+    const scratch_directory dir;
     for (const endpoint& at : {endpoint("unix:" + dir / "s"), abstract_name()}) {
       auto listener = TypeParam::listener::bind(at);
       EXPECT_EQ(listener.local_endpoint(), at);
@@ -84,7 +87,7 @@ TYPED_TEST(unix_accept, an_abstract_name_may_hold_any_byte) {
 
 TYPED_TEST(unix_accept, a_path_that_was_left_behind_is_in_the_way) {
   with_runtimes([] {
-    const temporary_directory dir;
+    const scratch_directory dir;
     const std::string path = dir / "s";
     const endpoint at("unix:" + path);
     auto listener = TypeParam::listener::bind(at);
@@ -112,7 +115,7 @@ TYPED_TEST(unix_accept, a_path_that_was_left_behind_is_in_the_way) {
 TYPED_TEST(unix_accept, a_path_is_unlinked_once_if_asked_for) {
   with_runtimes([] {
     using listener = typename TypeParam::listener;
-    const temporary_directory dir;
+    const scratch_directory dir;
     const std::string path = dir / "s";
     const endpoint at("unix:" + path);
     auto first = listener::bind(at, {.unlink_on_close = true});
@@ -145,7 +148,7 @@ TYPED_TEST(unix_accept, a_path_is_unlinked_once_if_asked_for) {
 
 TYPED_TEST(unix_accept, errors_say_what_and_where) {
   with_runtimes([] {
-    const temporary_directory dir;
+    const scratch_directory dir;
     std::error_code ec;
     const auto code_of_bind = [&](const endpoint& at) {
       static_cast<void>(TypeParam::listener::bind(at, {}, ec));

@@ -10,6 +10,7 @@
 
 #include "net/streams.hpp"
 #include "support/descriptors.hpp"
+#include "support/process_counts.hpp"
 
 namespace sennit::test {
 namespace {

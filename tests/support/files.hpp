@@ -1,5 +1,5 @@
 #pragma once
-// Directories for tests, and what the process has open.
+// Directories and files for tests.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -39,17 +39,6 @@ inline void put_file(const std::string& path, const std::string& text) { std::of
 inline std::string get_file(const std::string& path) {
   std::ifstream in(path);
   return {std::istreambuf_iterator<char>(in), {}};
-}
-
-/// How many descriptors this process has, and how many of them are of that kind ("io_uring").
-inline std::size_t open_descriptors(const std::string& kind = "") {
-  std::size_t n = 0;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
-    std::error_code gone;
-    const auto target = std::filesystem::read_symlink(entry.path(), gone);
-    if (!gone && target.string().find(kind) != std::string::npos) ++n;
-  }
-  return n;
 }
 
 }  // namespace sennit::test

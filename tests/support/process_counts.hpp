@@ -1,21 +1,26 @@
 #pragma once
 // What the process has of the system: for tests that must leave nothing behind.
-#include <dirent.h>
-
 #include <cstddef>
-#include <memory>
+#include <filesystem>
+#include <iterator>
+#include <string>
+#include <system_error>
 
 namespace sennit::test {
 
-/// Entries of a directory, "." and ".." among them; one more if the directory is that of this process's descriptors.
-inline std::size_t entries_of(const char* path) {
-  const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(path), ::closedir);
-  std::size_t count = 0;
-  while (dir != nullptr && ::readdir(dir.get()) != nullptr) ++count;  // NOLINT(concurrency-mt-unsafe): a stream of ours
-  return count;
+/// How many descriptors this process has, and how many of them are of that kind ("io_uring").
+inline std::size_t open_descriptors(const std::string& kind = "") {
+  std::size_t n = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    const auto target = std::filesystem::read_symlink(entry.path(), gone);
+    if (!gone && target.string().find(kind) != std::string::npos) ++n;
+  }
+  return n;
 }
-
-inline std::size_t open_descriptors() { return entries_of("/proc/self/fd"); }
-inline std::size_t threads_of_process() { return entries_of("/proc/self/task"); }
+inline std::size_t threads_of_process() {
+  const std::filesystem::directory_iterator threads("/proc/self/task");
+  return static_cast<std::size_t>(std::distance(begin(threads), end(threads)));
+}
 
 }  // namespace sennit::test
