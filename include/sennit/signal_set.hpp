@@ -43,7 +43,8 @@ class signal_set : private detail::io_object {
   /// Throws std::system_error: invalid_argument for what is no signal, for SIGKILL and SIGSTOP, for the synchronous
   /// ones (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS) and SIGPROF; too_many_files_open.
   SENNIT_API signal_set(std::initializer_list<int> signals);
-  signal_set(signal_set&& other) noexcept : io_object(std::move(other)), signals_(std::exchange(other.signals_, 0)) {}
+  signal_set(signal_set&& other) noexcept
+      : io_object(std::move(other.handle_)), signals_(std::exchange(other.signals_, 0)) {}
   SENNIT_API signal_set& operator=(signal_set&& other) noexcept;
   /// Signals that nobody has waited for are dropped.
   SENNIT_API ~signal_set();
