@@ -45,6 +45,13 @@ class thread_stack_known {
 /// The body of a detached fiber: nothing catches, so std::terminate runs at the throw site and a core shows it.
 void run_uncaught(task& work) noexcept { work(); }
 
+void check_may_wait(const fiber_block& me) noexcept {
+  SENNIT_CHECK(static_initialisers() == 0,
+               "do not wait inside the initialiser of a function-local static: initialise it before, or under a mutex");
+  SENNIT_CHECK(me.callbacks == 0,
+               "a stop_callback must not wait or yield: let it set an event, or spawn a fiber that does the rest");
+}
+
 }  // namespace
 
 worker::worker(scheduler& s, unsigned i)
@@ -53,10 +60,7 @@ worker::worker(scheduler& s, unsigned i)
 // ---- the switch ----
 
 worker* worker::leave(fiber_block& me, after_switch_fn after, void* arg, bool final) noexcept {
-  SENNIT_CHECK(static_initialisers() == 0,
-               "do not wait inside the initialiser of a function-local static: initialise it before, or under a mutex");
-  SENNIT_CHECK(me.callbacks == 0,
-               "a stop_callback must not wait or yield: let it set an event, or spawn a fiber that does the rest");
+  check_may_wait(me);
   context* to = nullptr;
   exception_state* live = nullptr;
   if (final) tsan_release(me.memory.slot);  // whoever runs on this stack next is ordered after us
@@ -237,6 +241,7 @@ worker* worker::yield(fiber_block& me) noexcept {
     return switches_.get() < poll_at_ && !has_work() && !home.options_.force_migrate;
   };
   if (alone()) {
+    check_may_wait(me);
     switches_.add();  // nobody else: stay, but come closer to the next look outside
     return this;
   }

@@ -350,10 +350,13 @@ TEST_P(fiber_test, recycles_stacks_and_blocks) {
 
 TEST(fiber_death_test, a_stop_callback_that_waits_is_an_error) {
   const auto wait_in_a_callback = [](auto wait) {
-    run([&] {
-      fiber other([] { until([] { return this_fiber::get_stop_token().stop_requested(); }); });
+    run({.workers = 1}, [&] {
+      event over;
+      fiber other([&] { over.wait(); });
+      this_fiber::yield();  // now it is parked, and nobody is there to switch to
       const std::stop_callback note(other.get_stop_token(), wait);
       other.request_stop();
+      over.set();
     });
   };
   EXPECT_DEATH(wait_in_a_callback([] { this_fiber::sleep_for(1us); }), "a stop_callback must not wait or yield");
