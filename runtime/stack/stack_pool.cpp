@@ -6,6 +6,12 @@
 #include "stack/stack_error.hpp"
 
 namespace sennit::inline v0::detail {
+namespace {
+
+/// Of small and normal stacks one in so many is looked at; the others count as much as those did of late.
+constexpr std::uint32_t sample_of = 8;
+
+}  // namespace
 
 std::error_code stack_pool::allocate(stack_class cls, stack& out) noexcept {
   std::byte* slot = nullptr;
@@ -73,7 +79,7 @@ void stack_pool::release(stack_class cls, std::span<std::byte* const> slots) noe
       const lock held(mutex_);
       put_warm(cls, batch, held);
       // Most stacks are used by a page or two, but nobody knows which: looking costs 0.4 us each. As long as even
-      // fully used ones would fit in the budget nobody asks; then each is looked at once.
+      // fully used ones would fit in the budget nobody asks; then a sample of them is looked at.
       if (warm_bytes_ > options_.resident_budget) measure(held);
       shelf& to = shelves_[index_of(cls)];
       while (warm_bytes_ > options_.resident_budget) excess[count++] = pop_warm(to, held);
@@ -107,11 +113,17 @@ std::byte* stack_pool::pop_warm(shelf& from, const lock&) noexcept {
 
 void stack_pool::measure(const lock&) noexcept {
   for (std::size_t i = 0; i < stack_classes; ++i) {
+    const auto cls = static_cast<stack_class>(i);
     shelf& of = shelves_[i];
     for (; of.measured < of.warm.size(); ++of.measured) {
       auto& [slot, bytes] = of.warm[of.measured];
       warm_bytes_ -= bytes;
-      bytes = resident_bytes({slot, static_cast<stack_class>(i)});
+      if (cls > stack_class::normal || of.typical == 0 || random_.below(sample_of) == 0) {
+        bytes = resident_bytes({slot, cls});
+        of.typical = of.typical == 0 ? bytes : (of.typical * (sample_of - 1) + bytes) / sample_of;
+      } else {
+        bytes = of.typical;
+      }
       warm_bytes_ += bytes;
     }
   }

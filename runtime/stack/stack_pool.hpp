@@ -9,6 +9,7 @@
 #include <system_error>
 #include <vector>
 
+#include "base/random.hpp"
 #include "stack/arena.hpp"
 #include "stack/guard.hpp"
 #include "stack/stack.hpp"
@@ -29,13 +30,13 @@ struct stack_stats {
   std::size_t in_use = 0;
   std::size_t high_water = 0;    // of in_use
   std::size_t cached = 0;        // in the pool, ready to be taken
-  std::size_t cached_bytes = 0;  // at most so much memory is held by them
+  std::size_t cached_bytes = 0;  // about so much memory is held by them, at most
   std::size_t arenas = 0;
   std::uint64_t trims = 0;  // stacks whose memory was given back so far
 };
 
 /// The central store of one runtime. Any thread; its lock is held for copying pointers, for guarding new stacks (0.5 us
-/// each) and now and then for looking how deep old ones were used. Fibers get their stacks through a stack_cache.
+/// each) and now and then for looking how deep some old ones were used. Fibers get their stacks through a stack_cache.
 class stack_pool {
  public:
   explicit stack_pool(stack_pool_options options = {}) noexcept : options_(options) {}
@@ -63,13 +64,14 @@ class stack_pool {
 
   struct warm_slot {
     std::byte* slot;
-    std::size_t bytes;  // as measured, or all of it
+    std::size_t bytes;  // as measured or estimated, before that all of it
   };
   struct shelf {
     std::vector<arena> arenas;    // only the last has slots left
-    std::vector<warm_slot> warm;  // may hold memory; the first `measured` were looked at
+    std::vector<warm_slot> warm;  // may hold memory; the first `measured` count as much as they hold
     std::vector<std::byte*> cold;
     std::size_t measured = 0;
+    std::size_t typical = 0;  // bytes that those looked at held, the latest weighing most
   };
 
   std::error_code grow(stack_class cls, shelf& from, const lock&) noexcept;
@@ -82,6 +84,7 @@ class stack_pool {
   std::array<shelf, stack_classes> shelves_;
   std::size_t made_ = 0;        // slots carved from arenas
   std::size_t warm_bytes_ = 0;  // sum over all warm slots; at most the budget whenever the lock is free
+  random_source random_{1};     // picks the sample: no pattern of use can hide from it
   stack_stats stats_;
 };
 

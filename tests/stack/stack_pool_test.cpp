@@ -145,6 +145,21 @@ TEST(stack_pool, gives_the_memory_of_deep_stacks_above_the_budget_back) {
   }
 }
 
+// Only a sample is looked at: what all hold together is about right nevertheless, also if every eighth is a deep one.
+TEST(stack_pool, estimates_what_stacks_of_different_depth_hold) {
+  constexpr std::size_t count = 2000, budget = 32 << 20;
+  stack_pool pool(stack_pool_options{.resident_budget = budget});
+  const auto slots = allocate(pool, stack_class::normal, count);
+  for (std::size_t i = 0; i < count; ++i) use(slots[i], stack_class::normal, i % 8 == 0 ? 160 * 1024 : 1);
+  pool.release(stack_class::normal, slots);
+  std::size_t held = 0;
+  for (std::byte* const slot : slots) held += resident_bytes({slot, stack_class::normal});
+  EXPECT_GT(pool.stats().trims, 0u) << "all of them hold 49 MiB";
+  EXPECT_LE(held, budget * 4 / 3);
+  EXPECT_GE(held, budget * 2 / 3);
+  EXPECT_LE(pool.stats().cached_bytes, budget);
+}
+
 TEST(stack_pool, one_budget_is_shared_by_all_classes) {
   constexpr std::size_t budget = 16 << 20;
   stack_pool pool(stack_pool_options{.resident_budget = budget});
