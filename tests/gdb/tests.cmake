@@ -5,6 +5,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
   target_include_directories(gdb_parked PRIVATE ${PROJECT_SOURCE_DIR}/runtime ${CMAKE_CURRENT_LIST_DIR}/..)
   target_link_libraries(gdb_parked PRIVATE sennit::sennit GTest::gtest)
   sennit_flags(gdb_parked)
+  target_compile_options(gdb_parked PRIVATE -g)
   add_test(NAME gdb.a_parked_fiber
     COMMAND ${GDB} -nx -batch -x ${CMAKE_CURRENT_LIST_DIR}/parked.gdb $<TARGET_FILE:gdb_parked>)
   set_tests_properties(gdb.a_parked_fiber PROPERTIES TIMEOUT ${SENNIT_TEST_TIMEOUT}
