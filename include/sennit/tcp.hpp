@@ -99,6 +99,10 @@ class tcp_listener : public detail::io_object {
   SENNIT_API static tcp_listener bind(const endpoint& at, options opts);
   SENNIT_API static tcp_listener bind(const endpoint& at, options opts, std::error_code& ec);
 
+  /// Adopts a listening stream socket, as a service manager hands it down; makes it non-blocking and owns it from then
+  /// on. Throws on a bad descriptor.
+  SENNIT_API static tcp_listener adopt(int fd);
+
   /// The next connection (TCP_NODELAY set). Out of descriptors (EMFILE, ENFILE, ENOBUFS, ENOMEM): logs once, backs off,
   /// goes on; the connection stays in the backlog. Connections that died in the backlog are skipped.
   SENNIT_API tcp_stream accept(const stop_token& stop = {});

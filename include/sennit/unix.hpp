@@ -81,6 +81,9 @@ class unix_listener : public detail::unix_acceptor {
   SENNIT_API static unix_listener bind(const endpoint& at, options opts);
   SENNIT_API static unix_listener bind(const endpoint& at, options opts, std::error_code& ec);
 
+  /// As tcp_listener::adopt(). The path, if it has one, stays.
+  SENNIT_API static unix_listener adopt(int fd);
+
   /// The next connection; out of descriptors it does as tcp_listener does.
   SENNIT_API unix_stream accept(const stop_token& stop = {});
   SENNIT_API unix_stream accept(std::error_code& ec, const stop_token& stop = {});
@@ -188,6 +191,7 @@ class unix_seqpacket_listener : public detail::unix_acceptor {
   static unix_seqpacket_listener bind(const endpoint& at) { return bind(at, options{}); }
   SENNIT_API static unix_seqpacket_listener bind(const endpoint& at, options opts);
   SENNIT_API static unix_seqpacket_listener bind(const endpoint& at, options opts, std::error_code& ec);
+  SENNIT_API static unix_seqpacket_listener adopt(int fd);
   SENNIT_API unix_seqpacket accept(const stop_token& stop = {});
   SENNIT_API unix_seqpacket accept(std::error_code& ec, const stop_token& stop = {});
 

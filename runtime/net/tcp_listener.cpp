@@ -61,6 +61,10 @@ tcp_listener tcp_listener::bind(const endpoint& at, options opts) {
   return l;
 }
 
+tcp_listener tcp_listener::adopt(int fd) {
+  return tcp_listener(detail::adopt_descriptor(fd, detail::fd_kind::other, "sennit: tcp_listener::adopt"));
+}
+
 tcp_stream tcp_listener::accept(std::error_code& ec, const stop_token& stop) {
   const int fd = detail::accept_connection(handle_, ec, stop);
   if (ec) return {};

@@ -33,6 +33,10 @@ unix_listener unix_listener::bind(const endpoint& at, options opts) {
   return l;
 }
 
+unix_listener unix_listener::adopt(int fd) {
+  return {detail::adopt_descriptor(fd, detail::fd_kind::other, "sennit: unix_listener::adopt"), {}};
+}
+
 unix_stream unix_listener::accept(std::error_code& ec, const stop_token& stop) {
   return unix_stream(accept_unix(handle_, ec, stop));
 }
@@ -55,6 +59,10 @@ unix_seqpacket_listener unix_seqpacket_listener::bind(const endpoint& at, option
   unix_seqpacket_listener l = bind(at, opts, ec);
   detail::throw_at(ec, "listen at", at);
   return l;
+}
+
+unix_seqpacket_listener unix_seqpacket_listener::adopt(int fd) {
+  return {detail::adopt_descriptor(fd, detail::fd_kind::other, "sennit: unix_seqpacket_listener::adopt"), {}};
 }
 
 unix_seqpacket unix_seqpacket_listener::accept(std::error_code& ec, const stop_token& stop) {

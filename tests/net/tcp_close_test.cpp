@@ -169,6 +169,18 @@ TEST_P(tcp_close, release_gives_the_descriptor_away) {
   });
 }
 
+TEST_P(tcp_close, released_listener_can_be_adopted) {
+  run([] {
+    auto first = tcp_listener::bind("127.0.0.1:0");
+    const endpoint at = first.local_endpoint();
+    auto again = tcp_listener::adopt(first.release());
+    EXPECT_FALSE(first.is_open());
+    auto client = tcp_stream::connect(at);
+    EXPECT_EQ(again.accept().remote_endpoint(), client.local_endpoint());
+    EXPECT_EQ(code_of([] { static_cast<void>(tcp_listener::adopt(-1)); }), std::errc::bad_file_descriptor);
+  });
+}
+
 TEST_P(tcp_close, stream_outlives_the_runtime_that_registered_it) {
   pair p;
   run([&] {

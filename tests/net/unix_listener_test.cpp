@@ -72,6 +72,16 @@ TYPED_TEST(unix_accept, paths_and_abstract_names) {
   });
 }
 
+TYPED_TEST(unix_accept, release_and_adopt) {
+  with_runtimes([] {
+    const auto at = abstract_name();
+    auto first = TypeParam::listener::bind(at);
+    auto again = TypeParam::listener::adopt(first.release());
+    exchange<TypeParam>(again, at);
+    EXPECT_EQ(code_of([] { static_cast<void>(TypeParam::listener::adopt(-1)); }), std::errc::bad_file_descriptor);
+  });
+}
+
 TYPED_TEST(unix_accept, an_abstract_name_may_hold_any_byte) {
   with_runtimes([] {
     std::string name = abstract_name().to_string();
