@@ -10,25 +10,14 @@
 
 #include <sennit/sennit.hpp>
 
+#include "io/pipe_pair.hpp"
 #include "support/runtimes.hpp"
 
 namespace {
 
 using namespace std::chrono_literals;
 
-struct pipe_pair {
-  std::array<int, 2> fd{-1, -1};
-  pipe_pair() { EXPECT_EQ(::pipe(fd.data()), 0); }
-  ~pipe_pair() {
-    for (const int f : fd) ::close(f);
-  }
-  void put(char c) const { EXPECT_EQ(::write(fd[1], &c, 1), 1); }
-  char take() const {
-    char c = 0;
-    EXPECT_EQ(::read(fd[0], &c, 1), 1);
-    return c;
-  }
-};
+using sennit::test::pipe_pair;
 
 class wait_fd : public sennit::test::runtimes {};
 INSTANTIATE_RUNTIMES(wait_fd);
