@@ -62,7 +62,7 @@ class alignas(64) io_slot {
   void exhausted(direction d, word seen) noexcept;
   /// Fewer bytes than asked for: on plain TCP with nothing pending that means exhausted too.
   void came_short(direction d, word seen) noexcept {
-    if (kind_ == fd_kind::stream_tcp && (seen & pending_bit) == 0) exhausted(d, seen);
+    if (kind_ == fd_kind::stream_tcp && poller_sees_urgent_data && (seen & pending_bit) == 0) exhausted(d, seen);
   }
 
   /// Registers with `target`, once: 0 or -errno; 1 if this call did it. Our own descriptors: both directions, edges,

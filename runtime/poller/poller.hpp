@@ -1,9 +1,10 @@
 #pragma once
-// Contract of a poller backend: the kernel's queue of readiness events. poller_epoll.cpp implements it, kqueue will;
-// the build selects the file. What each name requires and promises is written here, and tests/poller checks every line
-// of it for each backend. docs/porting.md says what a new one has to take care of.
+// Contract of a poller backend: the kernel's queue of readiness events. poller_epoll.cpp and poller_kqueue.cpp
+// implement it; the build selects the file. What each name requires and promises is written here, and tests/poller
+// checks every line of it for each backend. docs/porting.md says what a new one has to take care of.
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 
 #include <sennit/event_queue.hpp>
@@ -79,10 +80,14 @@ class poller {
 
  private:
   unique_fd queue_;
+  std::shared_ptr<void> beside_;  // what a backend has to remember beside it
   nanos resolution_ = 1;
 };
 
 /// "epoll" or "kqueue": for logs and tests.
 extern const char* const poller_name;
+
+/// poll_event::priority is reported. Where it is not, a short read of a TCP stream does not mean that it is empty.
+extern const bool poller_sees_urgent_data;
 
 }  // namespace sennit::inline v0::detail

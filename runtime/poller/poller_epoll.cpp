@@ -59,6 +59,7 @@ int control(int queue, int operation, int fd, epoll_event* event) noexcept {
 }  // namespace
 
 const char* const poller_name = "epoll";
+const bool poller_sees_urgent_data = true;
 
 poller::poller() : queue_(::epoll_create1(EPOLL_CLOEXEC)) {
   if (!queue_) throw_open_failed("no poller", errno);

@@ -1,7 +1,7 @@
 #pragma once
 // Contract of a waker backend: how another thread ends a poller's wait(). An axis of its own beside the poller:
-// waker_eventfd.cpp, waker_pipe.cpp (any POSIX), later EVFILT_USER. The build selects the file; tests/poller checks
-// each one that builds.
+// waker_eventfd.cpp, waker_pipe.cpp (any POSIX), waker_evfilt_user.cpp (kqueue). The build selects the file;
+// tests/poller checks each one that builds.
 #include <cstdint>
 
 #include "base/unique_fd.hpp"
@@ -30,11 +30,12 @@ class waker {
 
  private:
   poller& poller_;
-  unique_fd signal_;     // registered
-  unique_fd write_end_;  // what wake() writes to, where that is another descriptor (pipe)
+  [[maybe_unused]] std::uint64_t token_ = 0;  // repeated by each wake (EVFILT_USER)
+  unique_fd signal_;                          // registered
+  unique_fd write_end_;                       // what wake() writes to, where that is another descriptor (pipe)
 };
 
-/// "eventfd" or "pipe": for logs and tests.
+/// "eventfd", "pipe" or "EVFILT_USER": for logs and tests.
 extern const char* const waker_name;
 
 }  // namespace sennit::inline v0::detail

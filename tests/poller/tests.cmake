@@ -1,19 +1,45 @@
 # The conformance suites of poller/poller.hpp and poller/waker.hpp, on the backends of this build...
-sennit_test_suite(poller poller_conformance_test.cpp wait_conformance_test.cpp waker_conformance_test.cpp)
+set(conformance poller_conformance_test.cpp wait_conformance_test.cpp waker_conformance_test.cpp)
+sennit_test_suite(poller ${conformance})
 
-# ...and on the waker that was not chosen: an executable of its own sources, because both in one program would define the
-# same names twice.
+# ...and on those that were not chosen: executables of their own sources, because two backends in one program would
+# define the same names twice.
+include(sennit_kqueue)
+get_target_property(chosen_poller sennit SENNIT_POLLER)
 get_target_property(chosen_waker sennit SENNIT_WAKER)
-foreach(waker eventfd pipe)
-  if(NOT waker STREQUAL chosen_waker)
-    set(runtime ${PROJECT_SOURCE_DIR}/runtime)
-    add_executable(test_waker_${waker} poller/waker_conformance_test.cpp
-      ${runtime}/poller/waker_${waker}.cpp ${runtime}/poller/poller_epoll.cpp ${runtime}/base/check.cpp)
-    target_include_directories(test_waker_${waker} PRIVATE
-      ${runtime} ${PROJECT_SOURCE_DIR}/include ${CMAKE_CURRENT_SOURCE_DIR})
-    target_link_libraries(test_waker_${waker} PRIVATE GTest::gtest_main Threads::Threads)
-    sennit_flags(test_waker_${waker})
-    gtest_discover_tests(test_waker_${waker} TEST_PREFIX poller.${waker}. DISCOVERY_MODE PRE_TEST
-      PROPERTIES TIMEOUT ${SENNIT_TEST_TIMEOUT})
+function(sennit_backend_suite poller waker waker_source)
+  if(poller STREQUAL chosen_poller AND waker STREQUAL chosen_waker)
+    return()
   endif()
-endforeach()
+  set(sources poller/waker_conformance_test.cpp)
+  if(NOT poller STREQUAL chosen_poller AND NOT waker STREQUAL "pipe")
+    list(TRANSFORM conformance PREPEND poller/ OUTPUT_VARIABLE sources)
+  endif()
+  set(name test_${poller}_${waker})
+  set(runtime ${PROJECT_SOURCE_DIR}/runtime)
+  add_executable(${name} ${sources} ${runtime}/poller/poller_${poller}.cpp ${runtime}/poller/${waker_source}.cpp
+    ${runtime}/base/check.cpp ${runtime}/base/spin_lock.cpp)
+  target_include_directories(${name} PRIVATE ${runtime} ${PROJECT_SOURCE_DIR}/include ${CMAKE_CURRENT_SOURCE_DIR})
+  target_link_libraries(${name} PRIVATE GTest::gtest_main Threads::Threads)
+  if(poller STREQUAL "kqueue")
+    sennit_kqueue(${name})
+  endif()
+  sennit_flags(${name})
+  gtest_discover_tests(${name} TEST_PREFIX poller.${poller}.${waker}. DISCOVERY_MODE PRE_TEST
+    PROPERTIES TIMEOUT ${SENNIT_TEST_TIMEOUT})
+endfunction()
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+  sennit_backend_suite(epoll eventfd waker_eventfd)
+  sennit_backend_suite(epoll pipe waker_pipe)
+endif()
+sennit_backend_suite(kqueue user waker_evfilt_user)
+sennit_backend_suite(kqueue pipe waker_pipe)
+
+# What kqueue promises, whoever provides it.
+add_executable(test_kqueue poller/kqueue_double_test.cpp poller/kqueue_filters_test.cpp)
+target_include_directories(test_kqueue PRIVATE
+  ${PROJECT_SOURCE_DIR}/runtime ${PROJECT_SOURCE_DIR}/include ${CMAKE_CURRENT_SOURCE_DIR})
+target_link_libraries(test_kqueue PRIVATE GTest::gtest_main Threads::Threads)
+sennit_kqueue(test_kqueue)
+sennit_flags(test_kqueue)
+gtest_discover_tests(test_kqueue TEST_PREFIX poller. DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT ${SENNIT_TEST_TIMEOUT})
