@@ -3,6 +3,7 @@
 
 #include <sennit/detail/datagram_socket.hpp>
 
+#include "base/mmsghdr.hpp"
 #include "io/error_code.hpp"
 #include "net/datagram_wait.hpp"
 #include "net/raw_address.hpp"
