@@ -6,6 +6,13 @@
 #include <sanitizer/lsan_interface.h>
 #endif
 
+// Part of the ABI, but libc++abi's header leaves it out.
+namespace __cxxabiv1 {
+struct __cxa_eh_globals;
+// NOLINTNEXTLINE(readability-redundant-declaration): libstdc++ has it
+extern "C" __cxa_eh_globals* __cxa_get_globals() noexcept;
+}  // namespace __cxxabiv1
+
 namespace sennit::inline v0::detail {
 
 exception_state* thread_exception_state() noexcept {
