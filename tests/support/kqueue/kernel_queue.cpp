@@ -17,8 +17,9 @@ void really_close(int fd) noexcept {
 }
 
 kernel_queue::kernel_queue(int& error) noexcept : all_(::epoll_create1(0)) {
-  // Not close-on-exec: kqueue() does not promise it. What the program does not see, is.
-  error = all_ >= 0 && set_of(triggers) >= 0 ? 0 : errno;
+  // Not close-on-exec: kqueue() does not promise it. What the program does not see, is. All of them now: who counts
+  // descriptors sees them come and go with their queue.
+  error = all_ >= 0 && make_sets() ? 0 : errno;
   if (error == 0) return;
   really_close(all_);
   all_ = -1;
@@ -33,31 +34,32 @@ bool kernel_queue::on_descriptor(std::int16_t filter) noexcept {
   return filter == EVFILT_READ || filter == EVFILT_WRITE || filter == EVFILT_EXCEPT;
 }
 
+bool kernel_queue::known(std::int16_t filter) noexcept {
+  return on_descriptor(filter) || filter == EVFILT_TIMER || filter == EVFILT_USER;
+}
+
 kernel_queue::source kernel_queue::source_of(std::int16_t filter) noexcept {
   switch (filter) {
     case EVFILT_READ: return reads;
     case EVFILT_WRITE: return writes;
     case EVFILT_EXCEPT: return exceptions;
     case EVFILT_TIMER: return timers;
-    case EVFILT_USER: return triggers;
-    default: return sources;
+    default: return triggers;
   }
 }
 
-/// Its descriptor, made when it is first needed; -1 and errno.
-int kernel_queue::set_of(source s) {
-  if (sets_[s] >= 0) return sets_[s];
-  const int made = s == triggers ? ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : ::epoll_create1(EPOLL_CLOEXEC);
-  epoll_event event{.events = EPOLLIN, .data = {.u64 = s}};
-  if (made >= 0 && ::epoll_ctl(all_, EPOLL_CTL_ADD, made, &event) == 0) return sets_[s] = made;
-  const int error = errno;
-  really_close(made);
-  errno = error;
-  return -1;
+/// False and errno: what was made is left to the destructor.
+bool kernel_queue::make_sets() noexcept {
+  for (std::size_t s = 0; s < sources; ++s) {
+    sets_[s] = s == triggers ? ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : ::epoll_create1(EPOLL_CLOEXEC);
+    epoll_event event{.events = EPOLLIN, .data = {.u64 = s}};
+    if (sets_[s] < 0 || ::epoll_ctl(all_, EPOLL_CTL_ADD, sets_[s], &event) != 0) return false;
+  }
+  return true;
 }
 
 int kernel_queue::apply(const struct kevent& change_to) {
-  if (source_of(change_to.filter) == sources) return EINVAL;
+  if (!known(change_to.filter)) return EINVAL;
   if (on_descriptor(change_to.filter) && ::fcntl(static_cast<int>(change_to.ident), F_GETFD) < 0) return EBADF;
   const auto at = knotes_.find({change_to.filter, change_to.ident});
   if (at == knotes_.end()) return (change_to.flags & EV_ADD) != 0 ? insert(change_to) : ENOENT;
@@ -118,8 +120,7 @@ int kernel_queue::watch(knote& n, int operation) {
     if (n.triggered) trigger(n);
     return 0;
   }
-  const int set = set_of(source_of(n.as.filter));
-  if (set < 0) return errno;
+  const int set = sets_[source_of(n.as.filter)];
   epoll_event event{.events = EPOLLIN, .data = {.u64 = n.id}};
   if (n.as.filter == EVFILT_READ) event.events |= EPOLLRDHUP;
   if (n.as.filter == EVFILT_WRITE) event.events = EPOLLOUT;

@@ -45,8 +45,9 @@ class kernel_queue {
   using knotes = std::map<key, knote>;
 
   static bool on_descriptor(std::int16_t filter) noexcept;
+  static bool known(std::int16_t filter) noexcept;
   static source source_of(std::int16_t filter) noexcept;
-  int set_of(source s);
+  bool make_sets() noexcept;
   int insert(const struct kevent& change);
   int change(knote& n, const struct kevent& to);
   int watch(knote& n, int operation);
