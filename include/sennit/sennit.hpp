@@ -3,6 +3,8 @@
 #include <sennit/after_func.hpp>
 #include <sennit/barrier.hpp>
 #include <sennit/blocking.hpp>
+#include <sennit/buffered_reader.hpp>
+#include <sennit/buffered_writer.hpp>
 #include <sennit/channel.hpp>
 #include <sennit/condition_variable.hpp>
 #include <sennit/condition_variable_any.hpp>
