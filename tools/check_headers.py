@@ -10,6 +10,8 @@ import source
 FLAGS = "-xc++ -std=c++20 -fsyntax-only -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror".split()
 GCC, CLANG = ["g++"], ["clang++-19"]
 LIBCXX = [*CLANG, "-stdlib=libc++"]
+# Asio 1.74 uses std::result_of, which libc++ does not have under C++20.
+NOT_WITH_LIBCXX = {"sennit/asio.hpp"}
 
 
 def compile_alone(root, compiler, header, includes):
@@ -28,7 +30,8 @@ def check(root, compilers=(CLANG, GCC, LIBCXX)):
         return
     public = source.files(root, "include", suffixes=(".hpp",))
     internal = source.files(root, "runtime", suffixes=(".hpp",))
-    jobs = [(c, h, ("include",)) for c in compilers for h in public]
+    exempt = {root / "include" / name for name in NOT_WITH_LIBCXX}
+    jobs = [(c, h, ("include",)) for c in compilers for h in public if c is not LIBCXX or h not in exempt]
     jobs += [(compilers[0], h, ("include", "runtime", "asm")) for h in internal]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         yield from filter(None, pool.map(lambda job: compile_alone(root, *job), jobs))

@@ -77,6 +77,12 @@ class floors(fixture):
         self.write("include/sennit/a.hpp", "#include <sys/socket.h>\n")
         self.rejects(check_floors.check, "only std")
 
+    def test_a_bridge_sees_its_library_alone(self):
+        self.write("include/sennit/asio.hpp", "#include <boost/asio/buffer.hpp>\n")
+        self.accepts(check_floors.check)
+        self.write("include/sennit/asio.hpp", "#include <ares.h>\n")
+        self.rejects(check_floors.check, "only std")
+
 
 class memory_model(fixture):
     TABLE = "| tag | atomic |\n|---|---|\n| `mm:ready` | x |\n"
