@@ -570,6 +570,80 @@ class udp_echo(RungTest):
         self.assertIn("refused", done.stderr)
 
 
+class beast_websocket(RungTest):
+    TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+
+    def open(self, server):
+        s = server.connect()
+        self.addCleanup(s.close)
+        s.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                  b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+        stream = s.makefile("rb")
+        self.addCleanup(stream.close)
+        status, headers, _ = read_response(stream)
+        self.assertEqual((status, headers["sec-websocket-accept"]), (101, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="))  # RFC 6455
+        return s, stream
+
+    def send(self, s, kind, payload):
+        key = os.urandom(4)
+        length = bytes([0x80 | len(payload)]) if len(payload) < 126 else b"\xfe" + len(payload).to_bytes(2, "big")
+        s.sendall(bytes([0x80 | kind]) + length + key + bytes(b ^ key[i % 4] for i, b in enumerate(payload)))
+
+    def receive(self, stream):
+        """(kind, payload) of a message, which may come in several frames."""
+        first, payload = None, b""
+        while True:
+            head, length = stream.read(2)
+            first = first or head
+            if length == 126:
+                length = int.from_bytes(stream.read(2), "big")
+            payload += stream.read(length)
+            if head & 0x80:
+                return first & 15, payload
+
+    def test_messages_come_back(self):
+        server = self.start("21_beast_websocket")
+        connections = [self.open(server) for _ in range(20)]
+        for size in (0, 5, 125, 126, 60_000):
+            for s, _ in connections:
+                self.send(s, self.BINARY if size else self.TEXT, b"x" * size)
+            for _, stream in connections:
+                self.assertEqual(self.receive(stream), (self.BINARY if size else self.TEXT, b"x" * size))
+        s, stream = connections[0]
+        self.send(s, self.PING, b"there?")
+        self.assertEqual(self.receive(stream), (self.PONG, b"there?"))
+        self.send(s, self.CLOSE, (1000).to_bytes(2, "big"))
+        self.assertEqual(self.receive(stream), (self.CLOSE, (1000).to_bytes(2, "big")))
+        self.assertEqual(stream.read(), b"")
+
+    def test_the_client(self):
+        server = self.start("21_beast_websocket")
+        self.assertEqual(self.output("21_beast_websocket", "--port", server.port, "--send", "hello"), "hello\n")
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            done = run(*command("21_beast_websocket", "--port", unused.getsockname()[1], "--send", "x"))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("refused", done.stderr)
+
+    def test_bad_clients_hold_up_nobody_and_a_stop_ends_all(self):
+        server = self.start("21_beast_websocket", "--workers", 1)
+        silent = server.connect()
+        self.addCleanup(silent.close)
+        with server.connect() as plain:
+            plain.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            self.assertEqual(read_response(plain.makefile("rb"))[0], 400)
+        s, stream = self.open(server)
+        self.send(s, self.TEXT, b"\xff")  # is no UTF-8
+        self.assertEqual(self.receive(stream), (self.CLOSE, (1007).to_bytes(2, "big")))
+        s, stream = self.open(server)
+        self.send(s, self.TEXT, b"served")
+        self.assertEqual(self.receive(stream), (self.TEXT, b"served"))
+        code, printed, seconds = server.stop()
+        self.assertEqual((code, printed), (0, "stopping on SIGTERM\n"))
+        self.assertLess(seconds, 10)
+        self.assertEqual(stream.read(), b"")
+
+
 class two_runtimes(RungTest):
     def test_they_work_together(self):
         for workers in (1, 2, 5):

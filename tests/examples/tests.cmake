@@ -7,9 +7,12 @@ if(CMAKE_CROSSCOMPILING_EMULATOR)
   list(JOIN CMAKE_CROSSCOMPILING_EMULATOR " " emulator)
   set(emulator --emulator "${emulator}")
 endif()
+if(SENNIT_ASIO)
+  set(asio_rungs beast_websocket)
+endif()
 foreach(rung
     event_queue switch two_fibers sleep channel echo http_server delay_server threads_vs_fibers graceful_shutdown
-    channels_select deadlines_and_stop scope dining_philosophers actors two_runtimes udp_echo)
+    channels_select deadlines_and_stop scope dining_philosophers actors two_runtimes udp_echo ${asio_rungs})
   add_test(NAME examples.${rung}
     COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_CURRENT_LIST_DIR}/rungs_test.py
       ${PROJECT_BINARY_DIR}/examples ${emulator} ${rung})
