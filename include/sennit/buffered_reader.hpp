@@ -28,7 +28,7 @@ class buffered_reader {
 
   /// `limit`: the longest piece, its delimiter counted; the buffer holds no more. It is taken as it is needed,
   /// beginning with 4 KiB.
-  explicit buffered_reader(Stream& stream, std::size_t limit = 64 * 1024) noexcept : stream_(&stream), limit_(limit) {}
+  explicit buffered_reader(Stream& stream, std::size_t limit = 65'536) noexcept : stream_(&stream), limit_(limit) {}
   buffered_reader(const buffered_reader&) = delete;
   buffered_reader& operator=(const buffered_reader&) = delete;
 
