@@ -1,17 +1,18 @@
 """Floors: a folder of runtime/ includes its own headers and those of strictly lower floors, public headers include only
-the standard library and each other, and each third-party library is seen by one file."""
+the standard library and each other, and each third-party library is seen by one file, or by the folder that is there
+for it."""
 import re
 
 import source
 
 FLOORS = {"base": 0, "context": 1, "stack": 1, "fiber": 2, "queue": 3, "poller": 3, "sched": 4, "sync": 5, "io": 5,
           "net": 6, "api": 7,
-          "resolver": 7}
+          "resolver": 7, "tls": 7}
 # Headers beside the assembly (offsets, ABI switches) are for the one folder that declares what it implements.
 ASSEMBLY_USER = "context"
 THIRD_PARTY = {"spdlog": "runtime/base/log.cpp", "fmt": "runtime/base/log.cpp",
                "boost": "runtime/context/context_boost.cpp", "ares.h": "runtime/resolver/ares_channel.cpp",
-               "liburing.h": "runtime/io/file_ring_uring.cpp"}
+               "liburing.h": "runtime/io/file_ring_uring.cpp", "openssl": "runtime/tls/"}
 # Public headers that are a bridge to a library: components, which sennit.hpp does not include.
 BRIDGES = {"include/sennit/asio.hpp": "boost"}
 INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')
@@ -21,6 +22,11 @@ def includes(path):
     for number, line in enumerate(path.read_text().split("\n"), 1):
         if match := INCLUDE.match(line):
             yield number, match.group(1) == "<", match.group(2)
+
+
+def allows(where, path):
+    """Whether that is the file, or in the folder, that may see a library."""
+    return path.as_posix().startswith(where) if where.endswith("/") else path.as_posix() == where
 
 
 def check_runtime(root, path):
@@ -39,7 +45,7 @@ def check_runtime(root, path):
         elif not system and folder != here and FLOORS[folder] >= FLOORS[here]:
             yield (f"{where} {here} (floor {FLOORS[here]}) must not see {folder} (floor {FLOORS[folder]}): "
                    "return the value to the caller instead of calling up")
-        elif system and folder in THIRD_PARTY and path.relative_to(root).as_posix() != THIRD_PARTY[folder]:
+        elif system and folder in THIRD_PARTY and not allows(THIRD_PARTY[folder], path.relative_to(root)):
             yield f"{where} only {THIRD_PARTY[folder]} sees {folder}"
 
 
