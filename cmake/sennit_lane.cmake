@@ -25,7 +25,8 @@ endif()
 lane_default(SENNIT_SCALE "@SENNIT_TEST_SCALE@")
 lane_default(ASAN_OPTIONS "detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1")
 lane_default(UBSAN_OPTIONS "print_stacktrace=1")
-lane_default(TSAN_OPTIONS "halt_on_error=1:second_deadlock_stack=1")
+lane_default(TSAN_OPTIONS
+  "halt_on_error=1:second_deadlock_stack=1:suppressions=@PROJECT_SOURCE_DIR@/tests/tls/tsan.supp")
 ]=])
 set_property(DIRECTORY ${PROJECT_SOURCE_DIR} APPEND PROPERTY
   TEST_INCLUDE_FILES ${PROJECT_BINARY_DIR}/lane_environment.cmake)
