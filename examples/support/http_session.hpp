@@ -60,7 +60,7 @@ void close_gently(S& stream, std::span<std::byte> scratch, std::chrono::millisec
 /// A client that leaves or falls asleep is daily business, not an error of the server.
 inline bool client_is_gone(const std::error_code& code) {
   return code == std::errc::timed_out || code == std::errc::connection_reset || code == std::errc::broken_pipe ||
-         code == std::errc::not_connected;
+         code == std::errc::not_connected || code == std::errc::connection_aborted;
 }
 
 /// Answers requests with `handle(const request&) -> response` until the client has had enough, breaks the rules or is

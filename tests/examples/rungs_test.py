@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -642,6 +643,90 @@ class beast_websocket(RungTest):
         self.assertEqual((code, printed), (0, "stopping on SIGTERM\n"))
         self.assertLess(seconds, 10)
         self.assertEqual(stream.read(), b"")
+
+
+class https_server(RungTest):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.certificate, self.key = os.path.join(folder.name, "cert.pem"), os.path.join(folder.name, "key.pem")
+        made = run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                   "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+                   "-keyout", self.key, "-out", self.certificate)
+        self.assertEqual(made.returncode, 0, made.stderr)
+
+    def serve(self):
+        server = self.start("16_https_server", "--certificate", self.certificate, "--key", self.key)
+        self.url = f"https://localhost:{server.port}"
+        return server
+
+    def curl(self, *args, trusted=True):
+        trust = ["--cacert", self.certificate] if trusted else []
+        return run("curl", "-sS", "--ipv4", "--max-time", "30", *trust, *args)
+
+    def context(self):
+        context = ssl.create_default_context(cafile=self.certificate)
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        return context
+
+    def test_curl(self):
+        server = self.serve()
+        answer = self.curl(f"{self.url}/")
+        self.assertEqual(answer.returncode, 0, answer.stderr)
+        self.assertRegex(answer.stdout, r"\ATLS 1\.3, TLS_\w+\nprotocol http/1\.1\nname localhost\nnew session\n\Z")
+        older = self.curl("--tls-max", "1.2", f"https://127.0.0.1:{server.port}/")
+        self.assertRegex(older.stdout, r"\ATLS 1\.2, [\w-]+\nprotocol http/1\.1\nname \nnew session\n\Z")
+        self.assertEqual(self.curl("-w", "%{http_code}", "-o", os.devnull, f"{self.url}/nothing").stdout, "404")
+
+    def test_large_bodies_both_ways(self):
+        self.serve()
+        body = "0123456789" * 100_000
+        done = run("curl", "-sS", "--ipv4", "--max-time", "30", "--cacert", self.certificate, "--data-binary", "@-",
+                   f"{self.url}/echo", input=body)
+        self.assertEqual((done.returncode, done.stdout == body), (0, True), done.stderr)
+
+    def test_curl_reuses_the_connection(self):
+        self.serve()
+        connects = self.curl("-w", "%{num_connects}\n", "-o", os.devnull, f"{self.url}/", "-o", os.devnull, f"{self.url}/")
+        self.assertEqual(connects.stdout, "1\n0\n")
+
+    def test_who_does_not_trust_the_certificate_gets_nothing(self):
+        server = self.serve()
+        self.assertEqual(self.curl(f"{self.url}/", trusted=False).returncode, 60)
+        self.assertEqual(self.curl("-k", f"{self.url}/", trusted=False).returncode, 0)
+        other = f"other.test:{server.port}"
+        self.assertEqual(self.curl("--resolve", f"{other}:127.0.0.1", f"https://{other}/").returncode, 60)
+
+    def test_a_client_resumes_its_session(self):
+        server = self.serve()
+        context, session = self.context(), None
+        for expected in ("new session\n", "session resumed\n"):
+            with context.wrap_socket(server.connect(), server_hostname="localhost", session=session) as s:
+                self.assertEqual(s.selected_alpn_protocol(), "http/1.1")
+                s.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                answers = read_all(s.makefile("rb"))
+                self.assertTrue(answers[0][2].endswith(expected), answers)
+                session = s.session
+
+    def test_bad_clients_hold_up_nobody(self):
+        server = self.serve()
+        silent = [server.connect() for _ in range(20)]
+        for s in silent:
+            self.addCleanup(s.close)
+        with server.connect() as plain:
+            plain.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            while plain.recv(4096):  # an alert, then the end
+                pass
+        self.assertEqual(self.curl(f"{self.url}/").returncode, 0)
+        code, printed, seconds = server.stop()
+        self.assertEqual((code, printed), (0, "stopping on SIGTERM\n"))
+        self.assertLess(seconds, 10)
+        self.assertIn("no handshake: http request", server.logged())
+
+    def test_files_that_are_missing_are_named(self):
+        done = run(*command("16_https_server", "--port", 0, "--certificate", self.certificate, "--key", "/nothing.pem"))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("/nothing.pem", done.stderr)
 
 
 class two_runtimes(RungTest):
