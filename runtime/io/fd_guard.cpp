@@ -1,4 +1,3 @@
-#include <fcntl.h>
 #include <poll.h>
 
 #include <sennit/io.hpp>
@@ -11,7 +10,9 @@ namespace sennit::inline v0 {
 using namespace detail;  // NOLINT(google-build-using-namespace): the implementation's own namespace
 
 fd_guard::fd_guard(int fd) {
-  if (::fcntl(fd, F_GETFD) < 0) throw_if(std::make_error_code(std::errc::bad_file_descriptor), "sennit: fd_guard");
+  pollfd looked{fd, 0, 0};
+  if (fd < 0 || (current_host().poll(&looked, 1, 0) >= 0 && looked.revents == POLLNVAL))
+    throw_if(std::make_error_code(std::errc::bad_file_descriptor), "sennit: fd_guard");
   io_slot* const slot = io_slot::open(fd, fd_kind::other, true);
   if (slot == nullptr) throw_if(std::make_error_code(std::errc::not_enough_memory), "sennit: fd_guard");
   handle_ = io_handle(slot);
