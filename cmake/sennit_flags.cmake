@@ -8,7 +8,8 @@ function(sennit_flags target)
     -fstack-clash-protection -fno-omit-frame-pointer $<$<BOOL:${SENNIT_WERROR}>:-Werror>
     $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wthread-safety>)
   if(SENNIT_SANITIZE STREQUAL "address")
-    target_compile_options(${target} PRIVATE -fsanitize=address,undefined -fno-sanitize-recover=all)
+    target_compile_options(${target} PRIVATE
+      -fsanitize=address,undefined ${SENNIT_SANITIZE_LESS} -fno-sanitize-recover=all)
     target_link_options(${target} PUBLIC -fsanitize=address,undefined)
   elseif(SENNIT_SANITIZE STREQUAL "thread")
     target_compile_options(${target} PRIVATE -fsanitize=thread)
