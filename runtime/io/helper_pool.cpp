@@ -26,7 +26,9 @@ helper_pool::~helper_pool() {
   std::unique_lock lock(mutex_);
   stopping_ = true;
   work_.notify_all();
-  ended_.wait(lock, [this] { return helpers_ == 0; });
+  ended_.wait(lock, [this] { return helpers_.empty(); });
+  lock.unlock();
+  if (left_.joinable()) left_.join();
 }
 
 void helper_pool::run(task&& work, const stop_token& stop) {
@@ -46,14 +48,15 @@ std::uint16_t helper_pool::try_run(task&& work, wait_bound until) {
     ++queued_;
     if (queued_ <= idle_) {
       work_.notify_one();
-    } else if (helpers_ < max_helpers) {
+    } else if (helpers_.size() < max_helpers) {
       const blocked_signals guard;
+      const helper self = helpers_.emplace(helpers_.end());
       try {
-        std::thread([this] { serve(); }).detach();
-        ++helpers_;
+        *self = std::thread([this, self] { serve(self); });
       } catch (...) {
+        helpers_.erase(self);
         // No thread to be had: those that there are will come to it.
-        if (helpers_ == 0) {
+        if (helpers_.empty()) {
           first_ = last_ = nullptr;
           queued_ = 0;
           throw;
@@ -104,7 +107,7 @@ bool helper_pool::withdraw(job& j) {
   return false;
 }
 
-void helper_pool::serve() noexcept {
+void helper_pool::serve(helper self) noexcept {
   pthread_setname_np(pthread_self(), "sennit-helper");
   std::unique_lock lock(mutex_);
   for (;;) {
@@ -132,9 +135,11 @@ void helper_pool::serve() noexcept {
     --idle_;
     if (!called) break;
   }
-  --helpers_;
-  // Under the lock: the destructor cannot go on before we have let go of everything.
+  std::thread before = std::exchange(left_, std::move(*self));
+  helpers_.erase(self);
   ended_.notify_all();
+  lock.unlock();  // the destructor may go on, and joins us
+  if (before.joinable()) before.join();
 }
 
 void run_on_helper(task&& work, const stop_token& stop) {

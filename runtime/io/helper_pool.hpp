@@ -2,6 +2,7 @@
 // Helper threads for calls that block: 0 to 64, first come first served, idle ones end after ten seconds.
 #include <condition_variable>
 #include <exception>
+#include <list>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -41,7 +42,8 @@ class helper_pool final : public scheduler_part {
     job* next = nullptr;
   };
 
-  void serve() noexcept;
+  using helper = std::list<std::thread>::iterator;
+  void serve(helper self) noexcept;
   bool withdraw(job& j);
   /// Deaf to everything but the job's end if `until` is null.
   static std::uint16_t wait(job& j, const wait_bound* until);
@@ -51,10 +53,13 @@ class helper_pool final : public scheduler_part {
   job* first_ = nullptr;
   job* last_ = nullptr;
   std::size_t queued_ = 0;
-  std::size_t helpers_ = 0;
+  std::list<std::thread> helpers_;
   std::size_t idle_ = 0;  // helpers that wait for work
   bool stopping_ = false;
   std::condition_variable ended_;
+  /// The helper that left last; it is joined by the next one that leaves, so that no thread of the pool, and none of
+  /// the thread_locals in it, outlives the pool.
+  std::thread left_;
 };
 
 }  // namespace sennit::inline v0::detail

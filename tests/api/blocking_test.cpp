@@ -237,6 +237,31 @@ TEST_P(blocking_test, a_runtime_ends_with_idle_helpers) {
   }
 }
 
+// What a helper keeps in thread_locals ends before its runtime has: nothing of it meets the end of the process.
+TEST_P(blocking_test, no_thread_local_of_a_helper_outlives_the_runtime) {
+  static std::atomic<int> alive;
+  struct slow_to_die {
+    slow_to_die() { ++alive; }
+    ~slow_to_die() {
+      std::this_thread::sleep_for(5ms);  // the window in which it could be outlived
+      --alive;
+    }
+  };
+  run([] {
+    scope all;
+    for (int k = 0; k < 10; ++k) {
+      all.spawn([] {
+        blocking([] {
+          thread_local slow_to_die mine;
+          EXPECT_GT(alive, 0);
+        });
+      });
+    }
+    all.join();
+  });
+  EXPECT_EQ(alive, 0);
+}
+
 // A fiber that was given up asks for helpers until the last moment.
 TEST_P(blocking_test, a_stubborn_caller_does_not_outlive_the_helpers) {
   for (int i = 0; i < 10; ++i) {
