@@ -59,7 +59,7 @@ TEST(process_test, a_storm_of_signals_disturbs_no_wait) {
         std::this_thread::yield();
       }
     });
-    for (int i = 0; i < 50; ++i) {
+    for (int i = 0; i < 50 || signals_seen < 50; ++i) {
       rt.run([] {
         const auto due = std::chrono::steady_clock::now() + 1ms;
         this_fiber::sleep_until(due);
@@ -73,7 +73,6 @@ TEST(process_test, a_storm_of_signals_disturbs_no_wait) {
     stop = true;
     storm.join();
   }
-  EXPECT_GT(signals_seen, 50);
   ::sigaction(SIGUSR1, &old_usr1, nullptr);
   ::sigaction(SIGPROF, &old_prof, nullptr);
 }
