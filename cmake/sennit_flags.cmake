@@ -12,6 +12,9 @@ function(sennit_flags target)
       -fsanitize=address,undefined ${SENNIT_SANITIZE_LESS} -fno-sanitize-recover=all
       $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-maybe-uninitialized>)  # wrong more often than not in instrumented code
     target_link_options(${target} PUBLIC -fsanitize=address,undefined)
+    if(SENNIT_FUZZ)
+      target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link)
+    endif()
   elseif(SENNIT_SANITIZE STREQUAL "thread")
     target_compile_options(${target} PRIVATE -fsanitize=thread)
     target_link_options(${target} PUBLIC -fsanitize=thread)
