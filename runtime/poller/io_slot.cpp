@@ -100,11 +100,15 @@ void io_slot::wake_all(void (*wake)(waiter&)) noexcept {
   }
 }
 
+void io_slot::take_out_of(poller& p) const noexcept {
+  if (!p.inherited()) p.remove(fd_);
+}
+
 void io_slot::last_user_left(std::uint32_t left, host& outside) noexcept {
   // Latecomers enter, see `closing` and leave: this may run more than once, each step is won by one caller.
   if ((left & closed) == 0) {
     if (!users_.compare_exchange_strong(left, left | closed, acq_rel, acquire)) return;  // mm:slot-users
-    if (poller* p = poller_.load(acquire); p != nullptr && shared_) p->remove(fd_);      // mm:slot-poller
+    if (poller* p = poller_.load(acquire); p != nullptr && shared_) take_out_of(*p);     // mm:slot-poller
     outside.close(fd_);
     // The one who set `closed` may have raced with drop(): look again.
     left = users_.load(acquire);  // mm:slot-users
@@ -123,7 +127,7 @@ int io_slot::release(host& outside, void (*wake)(waiter&)) noexcept {
     return -1;
   }
   const int fd = fd_;
-  if (poller* p = poller_.load(acquire)) p->remove(fd);  // mm:slot-poller
+  if (poller* p = poller_.load(acquire)) take_out_of(*p);  // mm:slot-poller
   // Marked as closed before anybody can leave last: the descriptor is the caller's now.
   const std::uint32_t before = users_.fetch_or(closing | closed, acq_rel);  // mm:slot-users
   if ((before & closing) == 0) wake_all(wake);

@@ -116,6 +116,7 @@ class alignas(64) io_slot {
   waiter* claim_locked(direction d) noexcept SENNIT_NO_ANALYSIS;
   void end(std::uint32_t bits, host& outside, void (*wake)(waiter&)) noexcept;
   void wake_all(void (*wake)(waiter&)) noexcept;
+  void take_out_of(poller& p) const noexcept;
   void last_user_left(std::uint32_t left, host& outside) noexcept;
 
   friend class slot_table;

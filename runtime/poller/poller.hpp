@@ -2,6 +2,8 @@
 // Contract of a poller backend: the kernel's queue of readiness events. poller_epoll.cpp and poller_kqueue.cpp
 // implement it; the build selects the file. What each name requires and promises is written here, and tests/poller
 // checks every line of it for each backend. docs/porting.md says what a new one has to take care of.
+#include <unistd.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -75,11 +77,16 @@ class poller {
   /// Timeouts are rounded up to a multiple of this.
   [[nodiscard]] nanos resolution() const noexcept { return resolution_; }
 
+  /// True in the child of a fork(), which has a descriptor of the parent's queue: what is registered there is the
+  /// parent's, and removing it would take it away from him.
+  [[nodiscard]] bool inherited() const noexcept { return owner_ != ::getpid(); }
+
   /// The kernel's queue, for a waker that is part of it (EVFILT_USER).
   [[nodiscard]] int native_handle() const noexcept { return queue_.get(); }
 
  private:
   unique_fd queue_;
+  pid_t owner_ = ::getpid();
   std::shared_ptr<void> beside_;  // what a backend has to remember beside it
   nanos resolution_ = 1;
 };
