@@ -135,7 +135,7 @@ std::shared_ptr<child_process> child_process::start(host& outside, const std::st
   // One that could not be waited for is not kept.
   siginfo_t ignored;
   static_cast<void>(calls.kill(made->pid_, SIGKILL));
-  static_cast<void>(calls.wait(made->pid_, ignored, WEXITED));
+  while (calls.wait(made->pid_, ignored, WEXITED) == -EINTR) {}
   if (pid_fd >= 0) outside.close(pid_fd);
   return fail(pid_fd < 0 ? pid_fd : -ENOMEM);
 }

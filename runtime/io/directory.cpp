@@ -48,7 +48,9 @@ void append_entries(std::span<const std::byte> records, std::vector<directory_en
 
 /// On a helper thread: the whole directory.
 std::ptrdiff_t list_all(host& h, const std::string& path, std::vector<directory_entry>& into) {
-  const int fd = h.files().open(path.c_str(), O_RDONLY | O_DIRECTORY, 0);
+  int fd = -1;
+  do fd = h.files().open(path.c_str(), O_RDONLY | O_DIRECTORY, 0);
+  while (fd == -EINTR);
   if (fd < 0) return fd;
   alignas(dirent64) std::array<std::byte, std::size_t{32} * 1024> room;
   std::ptrdiff_t got = 0;

@@ -30,7 +30,8 @@ bool fd_guard::wait(bool writes, wait_bound until) {
       const io_slot::word seen = slot->readiness(d);
       if (io_slot::is_ready(seen)) {
         pollfd p{slot->fd(), static_cast<short>(writes ? POLLOUT : POLLIN), 0};
-        result = outside.poll(&p, 1, 0);
+        do result = outside.poll(&p, 1, 0);
+        while (result == -EINTR);
         if ((p.revents & POLLNVAL) != 0) result = -EBADF;
         if (result != 0) break;
         slot->exhausted(d, seen);

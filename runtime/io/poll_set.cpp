@@ -20,8 +20,12 @@ struct plain_case final : Case {
 };
 
 std::size_t look(std::span<pollfd> set) {
+  host& outside = current_host();
+  std::ptrdiff_t result = 0;
+  do result = outside.poll(set.data(), set.size(), 0);
+  while (result == -EINTR);  // a signal that came before the look: even one that does not wait
   std::error_code ec;
-  const std::size_t count = settle(current_host().poll(set.data(), set.size(), 0), ec);
+  const std::size_t count = settle(result, ec);
   throw_if(ec, "sennit: poll");
   return count;
 }

@@ -28,7 +28,11 @@ io_handle make_udp(int family, std::error_code& ec) noexcept {
 
 std::error_code connect_to(const io_handle& handle, const sockaddr* address, socklen_t size) noexcept {
   const int fd = handle.native();
-  const int result = fd < 0 ? -EBADF : current_host().connect(fd, address, size);
+  int result = -EBADF;
+  if (fd >= 0) {
+    do result = current_host().connect(fd, address, size);
+    while (result == -EINTR);
+  }
   return result < 0 ? detail::host_error(result) : std::error_code();
 }
 
