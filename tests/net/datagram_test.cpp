@@ -163,34 +163,6 @@ TYPED_TEST(datagram, deadline_and_stop_end_a_receive) {
   });
 }
 
-TYPED_TEST(datagram, close_during_a_receive) {
-  // Hazard 12, from a fiber and from a plain thread.
-  with_runtimes([] {
-    for (std::size_t i = 0; i < scaled(100'000) / 8; ++i) {
-      auto p = TypeParam::unconnected();
-      park_probe waiting;
-      scope s;
-      s.spawn([&] {
-        std::array<std::byte, 8> b{};
-        std::error_code ec;
-        waiting.here();
-        p.receiver.receive(b, ec);
-        EXPECT_EQ(ec, std::errc::bad_file_descriptor);
-      });
-      waiting.await_parked();
-      if (i % 4 == 0) {
-        std::thread([&] { p.receiver.close(); }).join();
-      } else {
-        p.receiver.close();
-      }
-      s.join();
-      std::error_code ec;
-      p.receiver.send_to(bytes(1), p.sender.local_endpoint(), ec);
-      ASSERT_EQ(ec, std::errc::bad_file_descriptor);
-    }
-  });
-}
-
 TYPED_TEST(datagram, plain_threads_block) {
   auto p = connected_peers<TypeParam>();
   std::thread echo([&] {

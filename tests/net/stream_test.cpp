@@ -213,58 +213,6 @@ TYPED_TEST(stream, stops_end_reads_and_writes) {
   });
 }
 
-/// Closes what `operation` waits on, from a fiber or from a plain thread.
-template <class Operation, class Close>
-void close_while_waiting(bool from_thread, Operation&& operation, Close&& close) {
-  park_probe waiting;
-  scope s;
-  s.spawn([&] {
-    std::error_code ec;
-    waiting.here();
-    operation(ec);
-    EXPECT_EQ(ec, std::errc::bad_file_descriptor);
-  });
-  waiting.await_parked();
-  if (from_thread) {
-    std::thread(close).join();
-  } else {
-    close();
-  }
-  s.join();
-}
-
-TYPED_TEST(stream, close_during_a_read) {
-  // Hazard 12.
-  with_runtimes([] {
-    for (std::size_t i = 0; i < scaled(100'000) / 4; ++i) {
-      auto p = TypeParam::connected();
-      TypeParam::leave_nothing(p);
-      close_while_waiting(
-          i % 4 == 0,
-          [&](std::error_code& ec) {
-            std::array<std::byte, 8> b{};
-            p.reader.read_some(b, ec);
-          },
-          [&] { p.reader.close(); });
-      ASSERT_FALSE(p.reader.is_open());
-      ASSERT_EQ(p.reader.native_handle(), -1);
-    }
-  });
-}
-
-TYPED_TEST(stream, close_during_a_write) {
-  with_runtimes([] {
-    const bytes much(1 << 20);
-    for (std::size_t i = 0; i < scaled(10'000); ++i) {
-      auto p = TypeParam::connected();
-      TypeParam::shrink(p);
-      TypeParam::leave_nothing(p);
-      close_while_waiting(
-          i % 4 == 0, [&](std::error_code& ec) { p.writer.write_all(much, ec); }, [&] { p.writer.close(); });
-    }
-  });
-}
-
 TYPED_TEST(stream, a_write_to_a_peer_that_is_gone_fails) {
   // And raises no SIGPIPE (hazard 17): this process would end.
   const auto expect_broken = [] {

@@ -5,7 +5,6 @@
 #include <array>
 #include <filesystem>
 #include <fstream>
-#include <thread>
 
 #include <sennit/sennit.hpp>
 
@@ -206,30 +205,6 @@ TYPED_TEST(unix_accept, a_full_backlog_holds_who_connects) {
     s.spawn([&] { EXPECT_TRUE(TypeParam::socket::connect(at).is_open()); });
     for (std::size_t i = 0; i < held.size(); ++i) EXPECT_TRUE(listener.accept().is_open());
     s.join();
-  });
-}
-
-TYPED_TEST(unix_accept, close_during_accept) {
-  // Hazard 12, from a fiber and from a plain thread.
-  with_runtimes([] {
-    for (std::size_t i = 0; i < scaled(100'000) / 8; ++i) {
-      auto listener = TypeParam::listener::bind(abstract_name());
-      park_probe waiting;
-      scope s;
-      s.spawn([&] {
-        std::error_code ec;
-        waiting.here();
-        EXPECT_FALSE(listener.accept(ec).is_open());
-        EXPECT_EQ(ec, std::errc::bad_file_descriptor);
-      });
-      waiting.await_parked();
-      if (i % 4 == 0) {
-        std::thread([&] { listener.close(); }).join();
-      } else {
-        listener.close();
-      }
-      s.join();
-    }
   });
 }
 
