@@ -67,50 +67,6 @@ TEST_P(tcp_close, close_wakes_readers_writers_and_acceptors) {
   });
 }
 
-TEST_P(tcp_close, reused_descriptor_numbers_get_no_foreign_bytes) {
-  // Hazard 13: connections come and go under load; each peer sends its own byte only.
-  run([] {
-    auto listener = tcp_listener::bind("127.0.0.1:0");
-    const auto at = listener.local_endpoint();
-    std::atomic<std::size_t> served{0};
-    sennit::scope servers(sennit::on_exception::log);
-    servers.spawn([&] {
-      std::error_code ec;
-      for (;;) {
-        tcp_stream s = listener.accept(ec);
-        if (ec) return;
-        servers.spawn([s = std::move(s), &served]() mutable {
-          std::array<std::byte, 64> b{};
-          std::error_code e;
-          while (const std::size_t n = s.read_some(b, e)) s.write_all(std::span(b).first(n), e);
-          ++served;
-        });
-      }
-    });
-    const std::size_t rounds = scaled(20'000);
-    {
-      sennit::scope clients;
-      for (int c = 0; c < 8; ++c) {
-        clients.spawn([&, c] {
-          for (std::size_t i = 0; i < rounds / 8; ++i) {
-            auto s = tcp_stream::connect(at);
-            const auto mine = static_cast<std::byte>(c * 31 + static_cast<int>(i));
-            std::array<std::byte, 3> b{mine, mine, mine};
-            s.write_all(b);
-            b = {};
-            ASSERT_EQ(s.read_exact(b), 3U);
-            for (const auto got : b) ASSERT_EQ(got, mine);
-          }
-        });
-      }
-      clients.join();
-    }
-    listener.close();
-    servers.join();
-    EXPECT_EQ(served, rounds / 8 * 8);
-  });
-}
-
 /// Holds one recv back, right before the system call.
 class holding_host final : public detail::host {
  public:
