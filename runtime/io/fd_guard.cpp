@@ -18,29 +18,17 @@ fd_guard::fd_guard(int fd) {
   handle_ = io_handle(slot);
 }
 
-// As perform(), for the deadline of one wait. The owner reads and writes without a word to us, so that an event may be
-// about what is gone: poll(2) says what is.
+// The owner reads and writes without a word to us, so that an event may be about what is gone: poll(2) says what is.
 bool fd_guard::wait(bool writes, wait_bound until) {
-  const direction d = writes ? direction::write : direction::read;
   std::ptrdiff_t result = io_closed;
   if (io_slot* const slot = handle_.slot(); slot != nullptr) {
-    host& outside = current_host();
-    if (slot->enter()) result = -EAGAIN;
-    for (bool waited = false; result == -EAGAIN; waited = true) {
-      const io_slot::word seen = slot->readiness(d);
-      if (io_slot::is_ready(seen)) {
-        pollfd p{slot->fd(), static_cast<short>(writes ? POLLOUT : POLLIN), 0};
-        do result = outside.poll(&p, 1, 0);
-        while (result == -EINTR);
-        if ((p.revents & POLLNVAL) != 0) result = -EBADF;
-        if (result != 0) break;
-        slot->exhausted(d, seen);
-      }
-      result = wait_ready(*slot, d, until, waited);
-      if (result == 0) result = slot->is_open() ? -EAGAIN : io_closed;
-    }
-    if (waiter* next = slot->pass_on(d)) ready(*next);
-    slot->leave(outside);
+    const auto look = [&](host& outside) -> std::ptrdiff_t {
+      pollfd p{slot->fd(), static_cast<short>(writes ? POLLOUT : POLLIN), 0};
+      const int count = outside.poll(&p, 1, 0);
+      if ((p.revents & POLLNVAL) != 0) return -EBADF;
+      return count == 0 ? -EAGAIN : count;
+    };
+    result = perform(*slot, writes ? direction::write : direction::read, 0, [&] { return until; }, look);
   }
   if (result == io_deadline) return false;
   std::error_code ec;

@@ -3,6 +3,7 @@
 // readiness; a completion backend would replace it.
 #include <cerrno>
 #include <cstddef>
+#include <type_traits>
 
 #include "poller/io_slot.hpp"
 #include "sched/park.hpp"
@@ -34,10 +35,11 @@ void count_call(direction d) noexcept;
 
 /// One operation on `slot`: `call(host)` returns a count, or -errno; -EAGAIN parks the caller and tries again. `asked`
 /// is how many bytes a full result has (0: results are not counted in bytes): fewer may mean that the descriptor is
-/// drained. A stop of `stop` ends the wait, as the descriptor's own deadline does. Any fiber or plain thread; in
-/// parallel with itself, also in one direction, and with close().
-template <class Call>
-std::ptrdiff_t perform(io_slot& slot, direction d, std::size_t asked, const stop_token& stop, Call&& call) noexcept {
+/// drained. `bound()` is asked before each wait what ends it. Any fiber or plain thread; in parallel with itself, also
+/// in one direction, and with close().
+template <class Bound, class Call>
+  requires std::is_invocable_r_v<wait_bound, Bound>
+std::ptrdiff_t perform(io_slot& slot, direction d, std::size_t asked, Bound&& bound, Call&& call) noexcept {
   host& outside = current_host();
   const bool open = slot.enter();
   bool waited = false;
@@ -56,7 +58,7 @@ std::ptrdiff_t perform(io_slot& slot, direction d, std::size_t asked, const stop
       if (result > 0 && static_cast<std::size_t>(result) < asked) slot.came_short(d, seen);
       break;
     }
-    const std::ptrdiff_t ended = wait_ready(slot, d, {slot.deadline(), &stop}, waited);
+    const std::ptrdiff_t ended = wait_ready(slot, d, bound(), waited);
     waited = true;
     if (ended != 0) {
       result = ended;
@@ -68,6 +70,12 @@ std::ptrdiff_t perform(io_slot& slot, direction d, std::size_t asked, const stop
   if (waiter* next = slot.pass_on(d)) ready(*next);
   slot.leave(outside);
   return result;
+}
+
+/// The same, bounded by the descriptor's own deadline and by a stop of `stop`.
+template <class Call>
+std::ptrdiff_t perform(io_slot& slot, direction d, std::size_t asked, const stop_token& stop, Call&& call) noexcept {
+  return perform(slot, d, asked, [&] { return wait_bound{slot.deadline(), &stop}; }, call);
 }
 
 }  // namespace sennit::inline v0::detail
