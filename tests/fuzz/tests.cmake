@@ -1,5 +1,5 @@
-# Included by tests/CMakeLists.txt: fuzz targets. Every lane replays their corpora; lane `fuzz` makes a program of each
-# with libFuzzer and runs it for a few seconds, the same ones each time as far as time allows.
+# Included by tests/CMakeLists.txt: fuzz targets. Lanes release and asan replay their corpora; lane `fuzz` makes a program
+# of each with libFuzzer and runs it for a few seconds, the same ones each time as far as time allows.
 set(fuzz_targets endpoint socket_address buffered_reader iostream http)
 if(SENNIT_RESOLVER)
   list(APPEND fuzz_targets resolver)
@@ -27,6 +27,9 @@ function(sennit_fuzzed program)
 endfunction()
 
 if(NOT SENNIT_FUZZ)
+  if(SENNIT_SANITIZE STREQUAL "thread" OR NOT SENNIT_NATIVE)
+    return()
+  endif()
   sennit_test_suite(fuzz replay_test.cpp)
   sennit_fuzzed(test_fuzz ${fuzz_targets})
   target_compile_definitions(test_fuzz PRIVATE SENNIT_FUZZ_CORPUS="${CMAKE_CURRENT_LIST_DIR}/corpus")
