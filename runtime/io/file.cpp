@@ -13,6 +13,7 @@
 
 namespace sennit::inline v0 {
 
+using detail::as_user;
 using detail::direction;
 using detail::file_call;
 using detail::host;
@@ -38,29 +39,6 @@ int is_stream(host& outside, int fd) noexcept {
   if (const int r = outside.files().status(fd, s); r < 0) return r;
   const file_type type = detail::type_of(s);
   return type == file_type::fifo || type == file_type::socket || type == file_type::character_device ? 1 : 0;
-}
-
-/// One call on an open file that is no stream: what is in memory on the spot, the rest by the backend.
-std::ptrdiff_t move_now(io_slot& slot, const file_call& call, const stop_token& stop) noexcept {
-  const bool reads = call.kind == file_call::what::read;
-  detail::count_call(reads ? direction::read : direction::write);
-  if (reads && call.size <= detail::in_place_max && detail::this_worker() != nullptr) {
-    const auto result = detail::current_host().files().readv(call.fd, call.parts, call.count, call.offset, RWF_NOWAIT);
-    // Not in memory, or the file system does not tell.
-    const bool cannot_tell = result == -EAGAIN || result == -EINTR || result == -EOPNOTSUPP || result == -ENOSYS;
-    if (!cannot_tell) return result;
-  }
-  return detail::run_call(call, {slot.deadline(), &stop});
-}
-
-/// `call` as a user of the slot: close() waits for it.
-template <class Call>
-std::ptrdiff_t as_user(const detail::io_handle& handle, Call&& call) noexcept {
-  io_slot* const slot = handle.slot();
-  if (slot == nullptr) return detail::io_closed;
-  const std::ptrdiff_t result = slot->enter() ? call(*slot) : detail::io_closed;
-  slot->leave(detail::current_host());
-  return result;
 }
 
 /// Few: a file is mostly read and written with one buffer, and each fiber's stack shows how deep it was used.
@@ -89,7 +67,10 @@ std::ptrdiff_t move_parts(const detail::io_handle& handle, bool stream, bool wri
                        .count = count,
                        .size = left.size(),
                        .offset = offset};
-  return as_user(handle, [&](io_slot& slot) { return move_now(slot, call, stop); });
+  return as_user(handle, [&](io_slot& slot) {
+    detail::count_call(writes ? direction::write : direction::read);
+    return detail::move_or_run(call, {slot.deadline(), &stop});
+  });
 }
 
 template <class Byte>

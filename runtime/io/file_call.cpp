@@ -20,6 +20,16 @@ std::ptrdiff_t make_call(const file_call& call, host& outside) noexcept {
   return result;
 }
 
+std::ptrdiff_t move_or_run(const file_call& call, wait_bound until) noexcept {
+  if (call.kind == file_call::what::read && call.size <= in_place_max && this_worker() != nullptr) {
+    const auto result = current_host().files().readv(call.fd, call.parts, call.count, call.offset, RWF_NOWAIT);
+    // Not in memory, or the file system does not tell.
+    const bool cannot_tell = result == -EAGAIN || result == -EINTR || result == -EOPNOTSUPP || result == -ENOSYS;
+    if (!cannot_tell) return result;
+  }
+  return run_call(call, until);
+}
+
 std::ptrdiff_t already_ended(wait_bound until) noexcept {
   const fiber_block* const f = current_fiber();
   if (f != nullptr && f->shields == 0 && f->state.stop_requested()) return io_stopped;

@@ -6,6 +6,8 @@
 #include <system_error>
 #include <utility>
 
+#include <sennit/detail/io_handle.hpp>
+
 #include "base/host_files.hpp"
 #include "io/helper_pool.hpp"
 #include "io/retry.hpp"
@@ -40,8 +42,21 @@ std::ptrdiff_t make_call(const file_call& call, host& outside) noexcept;
 /// over: if it succeeds nevertheless, that is the result.
 std::ptrdiff_t run_call(const file_call& call, wait_bound until) noexcept;
 
+/// The same, but on a worker what is in memory (reads of at most in_place_max) is moved on the spot.
+std::ptrdiff_t move_or_run(const file_call& call, wait_bound until) noexcept;
+
 /// What a wait on `until` would end with at once; 0 if it would not.
 std::ptrdiff_t already_ended(wait_bound until) noexcept;
+
+/// `call(slot)` as a user of the file's slot: close() waits for it.
+template <class Call>
+std::ptrdiff_t as_user(const io_handle& handle, Call&& call) noexcept {
+  io_slot* const slot = handle.slot();
+  if (slot == nullptr) return io_closed;
+  const std::ptrdiff_t result = slot->enter() ? call(*slot) : io_closed;
+  slot->leave(current_host());
+  return result;
+}
 
 /// `call(host)`, which may block and returns a count or -errno: on a helper thread, or here if this is a plain thread.
 /// As run_call(), but what has started is not cancelled.
