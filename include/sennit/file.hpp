@@ -14,6 +14,9 @@
 #include <sennit/file_status.hpp>
 
 namespace sennit::inline v0 {
+namespace detail {
+struct file_access;
+}
 
 /// How a file is opened; combine with |.
 enum class open_mode : unsigned {
@@ -83,25 +86,25 @@ class file : public detail::io_object {
   SENNIT_API static file adopt(int fd, std::string name);
 
   /// Reads at `offset` until `into` is full or the file ends: fewer bytes mean that it ended.
-  std::size_t read_at(buffer into, std::uint64_t offset, const stop_token& stop = {}) {
+  std::size_t read_at(buffer into, std::uint64_t offset, const stop_token& stop = {}) const {
     return read({&into, 1}, offset_of(offset), true, nullptr, stop);
   }
-  std::size_t read_at(buffer into, std::uint64_t offset, std::error_code& ec, const stop_token& stop = {}) {
+  std::size_t read_at(buffer into, std::uint64_t offset, std::error_code& ec, const stop_token& stop = {}) const {
     return read({&into, 1}, offset_of(offset), true, &ec, stop);
   }
   /// The same into several buffers, one after the other.
-  std::size_t read_at(std::span<const buffer> into, std::uint64_t offset, const stop_token& stop = {}) {
+  std::size_t read_at(std::span<const buffer> into, std::uint64_t offset, const stop_token& stop = {}) const {
     return read(into, offset_of(offset), true, nullptr, stop);
   }
   std::size_t read_at(std::span<const buffer> into, std::uint64_t offset, std::error_code& ec,
-                      const stop_token& stop = {}) {
+                      const stop_token& stop = {}) const {
     return read(into, offset_of(offset), true, &ec, stop);
   }
   /// Reads what one call gives, at least one byte; 0 at the end (or for an empty buffer).
-  std::size_t read_some_at(buffer into, std::uint64_t offset, const stop_token& stop = {}) {
+  std::size_t read_some_at(buffer into, std::uint64_t offset, const stop_token& stop = {}) const {
     return read({&into, 1}, offset_of(offset), false, nullptr, stop);
   }
-  std::size_t read_some_at(buffer into, std::uint64_t offset, std::error_code& ec, const stop_token& stop = {}) {
+  std::size_t read_some_at(buffer into, std::uint64_t offset, std::error_code& ec, const stop_token& stop = {}) const {
     return read({&into, 1}, offset_of(offset), false, &ec, stop);
   }
 
@@ -194,6 +197,8 @@ class file : public detail::io_object {
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
 
  private:
+  friend struct detail::file_access;
+
   // In place of an offset.
   static constexpr std::int64_t at_position = -1;
   static constexpr std::int64_t at_end = -2;

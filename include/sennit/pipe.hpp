@@ -17,6 +17,7 @@ class pipe_reader : private detail::byte_stream {
   using byte_stream::native_handle;
   using byte_stream::read_exact;
   using byte_stream::read_some;
+  using byte_stream::receive_file;
   using byte_stream::release;
 
   /// Adopts the descriptor of a pipe's end, which it makes non-blocking, for all who share it, and owns from then on.
@@ -40,6 +41,7 @@ class pipe_writer : private detail::byte_stream {
   using byte_stream::is_open;
   using byte_stream::native_handle;
   using byte_stream::release;
+  using byte_stream::send_file;
   using byte_stream::write_all;
   using byte_stream::write_some;
 

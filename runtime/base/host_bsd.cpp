@@ -13,6 +13,7 @@
 #include <limits>
 
 #include "base/host.hpp"
+#include "base/host_files.hpp"
 #include "base/host_result.hpp"
 #include "base/mmsghdr.hpp"
 
@@ -133,6 +134,9 @@ int host::poll(pollfd* fds, std::size_t count, nanos deadline) noexcept {
   }
   return host_result(::poll(fds, static_cast<nfds_t>(count), wait));
 }
+
+// Each of them has one of its own, and some have none: who asks reads and writes instead.
+std::ptrdiff_t file_calls::send_file(int, int, std::int64_t, std::size_t) noexcept { return -ENOSYS; }
 
 std::uint64_t host::random() noexcept {
   std::uint64_t value = 0;

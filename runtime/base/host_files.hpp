@@ -18,6 +18,9 @@ class file_calls {
   /// At `offset`; -1: at the file's own position, which it moves. `flags` are RWF_*.
   virtual std::ptrdiff_t readv(int fd, const iovec* parts, int count, std::int64_t offset, int flags) noexcept;
   virtual std::ptrdiff_t writev(int fd, const iovec* parts, int count, std::int64_t offset, int flags) noexcept;
+  /// sendfile(2): `size` bytes of `file` from `offset` on, as far as one call gets without waiting for `to`. It waits
+  /// for the file's device, and may raise SIGPIPE. -ENOSYS: this system has none that is used.
+  virtual std::ptrdiff_t send_file(int to, int file, std::int64_t offset, std::size_t size) noexcept;
   virtual std::int64_t seek(int fd, std::int64_t offset, int whence) noexcept;
   virtual int sync(int fd, bool data_only) noexcept;
   virtual int resize(int fd, std::int64_t size) noexcept;

@@ -3,11 +3,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/random.h>
+#include <sys/sendfile.h>
 #include <unistd.h>
 
 #include <ctime>
 
 #include "base/host.hpp"
+#include "base/host_files.hpp"
 #include "base/host_result.hpp"
 
 namespace sennit::inline v0::detail {
@@ -53,6 +55,11 @@ int host::poll(pollfd* fds, std::size_t count, nanos deadline) noexcept {
     if (left > 0) wait = {static_cast<std::time_t>(left / 1'000'000'000), static_cast<long>(left % 1'000'000'000)};
   }
   return host_result(::ppoll(fds, count, deadline == never ? nullptr : &wait, nullptr));
+}
+
+std::ptrdiff_t file_calls::send_file(int to, int file, std::int64_t offset, std::size_t size) noexcept {
+  off_t at = offset;
+  return host_result(::sendfile(to, file, &at, size));
 }
 
 std::uint64_t host::random() noexcept {

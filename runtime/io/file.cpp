@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include <sennit/file.hpp>
+#include <sennit/send_file.hpp>
 
 #include "io/error_code.hpp"
 #include "io/file_call.hpp"
@@ -92,6 +93,15 @@ std::size_t move_all(const detail::io_handle& handle, bool stream, bool writes, 
 }
 
 }  // namespace
+
+std::error_code detail::file_access::refusal(const file& f, std::uint64_t offset, bool writes) noexcept {
+  if (!f.is_open()) return std::make_error_code(std::errc::bad_file_descriptor);
+  if (file::offset_of(offset) == file::bad_offset || (writes && f.append_))
+    return std::make_error_code(std::errc::invalid_argument);
+  if (f.stream_) return std::make_error_code(std::errc::invalid_seek);
+  const bool read_only = writes && (current_host().files().flags(f.native_handle()) & O_ACCMODE) == O_RDONLY;
+  return read_only ? std::make_error_code(std::errc::bad_file_descriptor) : std::error_code();
+}
 
 void file::fail(const std::error_code& ec, const char* call) const { detail::throw_for_path(ec, call, path_); }
 

@@ -1,6 +1,8 @@
 #pragma once
 // Streams of bytes: what TCP, Unix streams and pipes have in common.
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <span>
 #include <system_error>
 
@@ -8,6 +10,13 @@
 #include <sennit/detail/io_handle.hpp>
 #include <sennit/endpoint.hpp>
 #include <sennit/stop_token.hpp>
+
+namespace sennit::inline v0 {
+class file;
+
+/// As a count of bytes: all that there are.
+inline constexpr std::uint64_t to_end = std::numeric_limits<std::uint64_t>::max();
+}  // namespace sennit::inline v0
 
 namespace sennit::inline v0::detail {
 
@@ -42,6 +51,28 @@ class byte_stream : public io_object {
   /// The same from any number of buffers, in as few system calls as the peer's pace allows.
   SENNIT_API std::size_t write_all(buffer_list<const_buffer> from, const stop_token& stop = {});
   SENNIT_API std::size_t write_all(buffer_list<const_buffer> from, std::error_code& ec, const stop_token& stop = {});
+
+  /// Sends `count` bytes of the file from `offset` on, or all up to its end; returns how many went out, fewer than
+  /// asked for if the file ends before. On an error it is that many, too. The file's position plays no part. What is in
+  /// memory goes by sendfile(2), without a copy: a file that is changed meanwhile, or soon after, may arrive in part as
+  /// it was and in part as it is. A worker never waits for the file's device; deadline and token of this call bound
+  /// that wait as they do that for the peer. Errors beside those of write_all and of reading the file: invalid_seek
+  /// (the file is a FIFO, terminal or socket), invalid_argument (an offset beyond 2^63 - 1), bad_file_descriptor (the
+  /// file is closed, or not open for reading). What is thrown names the file.
+  SENNIT_API std::uint64_t send_file(const file& from, std::uint64_t offset = 0, std::uint64_t count = to_end,
+                                     const stop_token& stop = {});
+  SENNIT_API std::uint64_t send_file(const file& from, std::uint64_t offset, std::uint64_t count, std::error_code& ec,
+                                     const stop_token& stop = {});
+  /// Reads `count` bytes, or all up to the end of the stream, into the file from `offset` on; returns how many are in
+  /// the file, fewer than asked for if the stream ends before. Never reads more than that. On an error of the file,
+  /// what was read for the write that failed is lost. Errors beside those of read_some: those of file::write_at, as
+  /// no_space_on_device. What no write could go to is told before anything is read: invalid_seek (a FIFO, terminal or
+  /// socket), invalid_argument (an offset beyond 2^63 - 1, a file that appends), bad_file_descriptor (closed, or not
+  /// open for writing).
+  SENNIT_API std::uint64_t receive_file(file& into, std::uint64_t offset = 0, std::uint64_t count = to_end,
+                                        const stop_token& stop = {});
+  SENNIT_API std::uint64_t receive_file(file& into, std::uint64_t offset, std::uint64_t count, std::error_code& ec,
+                                        const stop_token& stop = {});
 
  protected:
   byte_stream() noexcept = default;
