@@ -107,11 +107,15 @@ std::string_view reason_phrase(int status) noexcept {
     case 200: return "OK";
     case 201: return "Created";
     case 204: return "No Content";
+    case 206: return "Partial Content";
+    case 301: return "Moved Permanently";
+    case 304: return "Not Modified";
     case 400: return "Bad Request";
     case 404: return "Not Found";
     case 405: return "Method Not Allowed";
     case 413: return "Content Too Large";
     case 414: return "URI Too Long";
+    case 416: return "Range Not Satisfiable";
     case 417: return "Expectation Failed";
     case 431: return "Request Header Fields Too Large";
     case 500: return "Internal Server Error";
@@ -130,30 +134,36 @@ response error_response(int status, std::string_view why) {
   return answer;
 }
 
+namespace {
+bool may_have_body(int status) noexcept { return status >= 200 && status != 204 && status != 304; }
+}  // namespace
+
+bool sends_body(const response& answer, const request& to) noexcept {
+  return may_have_body(answer.status) && to.method != "HEAD";
+}
+
 void append(std::string& out, const response& answer, const request& to) {
   const auto line = [&out](std::string_view name, std::string_view value) {
     if (!is_token(name) || !is_field_value(value))
       throw std::invalid_argument("http: a response header has characters that a header cannot hold; encode the value");
     out.append(name).append(": ").append(value).append("\r\n");
   };
-  const bool has_body = answer.status >= 200 && answer.status != 204 && answer.status != 304;
-
   out.append("HTTP/1.1 ")
       .append(std::to_string(answer.status))
       .append(" ")
       .append(reason_phrase(answer.status))
       .append("\r\n");
   for (const auto& h : answer.headers) line(h.name, h.value);
-  if (has_body) {
+  if (may_have_body(answer.status)) {
     line("Content-Type", answer.content_type);
-    line("Content-Length", std::to_string(answer.body.size()));
+    line("Content-Length", std::to_string(answer.body_size.value_or(answer.body.size())));
   }
   if (answer.close || !to.keep_alive)
     line("Connection", "close");
   else if (to.minor_version == 0)
     line("Connection", "keep-alive");  // HTTP/1.0 clients close unless told
   out.append("\r\n");
-  if (has_body && to.method != "HEAD") out.append(answer.body);
+  if (sends_body(answer, to)) out.append(answer.body);
 }
 
 // --- request_parser ---

@@ -3,6 +3,7 @@
 // sockets or threads: bytes go in, requests come out, answers become bytes. http_session.hpp adds the stream.
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,8 +35,9 @@ struct response {
   int status = 200;
   std::string body = {};
   std::string content_type = "text/plain; charset=utf-8";
-  std::vector<header> headers = {};  // beside Content-Length, Content-Type and Connection
-  bool close = false;                // end the connection after this answer
+  std::vector<header> headers = {};             // beside Content-Length, Content-Type and Connection
+  bool close = false;                           // end the connection after this answer
+  std::optional<std::uint64_t> body_size = {};  // of a body that is sent after the head, in place of `body`
 };
 
 /// "Not Found" for 404. Empty for codes that no example uses.
@@ -43,6 +45,9 @@ struct response {
 
 /// A short text answer that says the code and why: "404 Not Found: no such page".
 [[nodiscard]] response error_response(int status, std::string_view why = {});
+
+/// Does a body follow the head? Not for HEAD, nor after 304 and such.
+[[nodiscard]] bool sends_body(const response& answer, const request& to) noexcept;
 
 /// Appends `answer` to `out` as bytes for the wire. `to` tells whether the body is left out (HEAD) and which Connection
 /// header is due. Throws std::invalid_argument if a header would break out of its line.

@@ -31,12 +31,20 @@ struct session_options {
   std::chrono::milliseconds linger = std::chrono::seconds(1);
 };
 
+/// What a handler may return in place of a response if the body is not in memory. The session sends `head`, then has
+/// the body sent, of head.body_size bytes; false: it could not be sent whole, which ends the connection.
+template <class A, class S>
+concept streamed_answer = requires(A& answer, S& stream) {
+  { answer.head } -> std::convertible_to<const response&>;
+  { answer.send_body(stream) } -> std::same_as<bool>;
+};
+
 /// The handler's answer; 500 if it throws. A stop is not an error: it goes on up.
 template <class Handler>
-response answer_or_500(const Handler& handle, const request& asked) {
+auto answer_or_500(const Handler& handle, const request& asked) -> decltype(handle(asked)) {
   const auto report = [&asked](const char* what) {
     std::fprintf(stderr, "%s %s: %s\n", asked.method.c_str(), asked.path.c_str(), what);
-    return error_response(500);
+    return decltype(handle(asked)){error_response(500)};
   };
   try {
     return handle(asked);
@@ -63,8 +71,8 @@ inline bool client_is_gone(const std::error_code& code) {
          code == std::errc::not_connected || code == std::errc::connection_aborted;
 }
 
-/// Answers requests with `handle(const request&) -> response` until the client has had enough, breaks the rules or is
-/// too slow. Requests that come together (pipelining) are answered one by one, in order.
+/// Answers requests with `handle(const request&) -> response`, or a streamed_answer, until the client has had enough,
+/// breaks the rules or is too slow. Requests that come together (pipelining) are answered one by one, in order.
 template <byte_stream S, class Handler>
 void serve(S& stream, const Handler& handle, const session_options& options = {}) {
   request_parser parser(options.bounds);
@@ -92,10 +100,21 @@ void serve(S& stream, const Handler& handle, const session_options& options = {}
           return close_gently(stream, buffer, options.linger);
         } else if (parser.done()) {
           const request asked = parser.take();
-          const response answer = answer_or_500(handle, asked);
-          append(out, answer, asked);
-          send();
-          if (answer.close || !asked.keep_alive) return close_gently(stream, buffer, options.linger);
+          auto answer = answer_or_500(handle, asked);
+          bool close = !asked.keep_alive;
+          if constexpr (streamed_answer<decltype(answer), S>) {
+            append(out, answer.head, asked);
+            send();
+            close = close || answer.head.close;
+            const bool follows = answer.head.body_size && sends_body(answer.head, asked);
+            if (follows && !answer.send_body(stream)) return;
+            stream.expires_after(options.patience);
+          } else {
+            append(out, answer, asked);
+            send();
+            close = close || answer.close;
+          }
+          if (close) return close_gently(stream, buffer, options.linger);
         }
       }
     }

@@ -105,4 +105,31 @@ TEST(http_session, a_client_that_leaves_is_no_error_and_a_stop_is) {
   EXPECT_THROW(http::serve(stopped, echo), std::system_error);
 }
 
+/// A body of 5 bytes, or of those that there are.
+struct streamed {
+  http::response head;
+  std::string body = {};
+
+  bool send_body(memory_stream& to) {
+    to.write_all(std::as_bytes(std::span(body)));
+    return body.size() == head.body_size;
+  }
+};
+
+TEST(http_session, bodies_that_are_sent_after_the_head) {
+  memory_stream stream{
+      {"HEAD /hello HTTP/1.1\r\nHost: a\r\n\r\nGET /hello HTTP/1.1\r\nHost: a\r\n\r\n"
+       "GET /throw HTTP/1.1\r\nHost: a\r\n\r\nGET /sho HTTP/1.1\r\nHost: a\r\n\r\n" +
+       get}};
+  http::serve(stream, [](const request& asked) -> streamed {
+    if (asked.path == "/throw") throw std::runtime_error("on purpose");
+    return {{.body_size = 5}, asked.path.substr(1)};
+  });
+  const std::string head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 5\r\n\r\n";
+  const auto error = stream.outgoing.find("HTTP/1.1 500");
+  ASSERT_NE(error, std::string::npos);
+  EXPECT_EQ(stream.outgoing.substr(0, error), head + head + "hello");
+  EXPECT_TRUE(stream.outgoing.ends_with("\n" + head + "sho")) << "nothing follows a body that was cut short";
+}
+
 }  // namespace

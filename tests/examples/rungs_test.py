@@ -7,10 +7,12 @@ Nothing here sleeps to synchronise: a server is ready when it has printed its ad
 
 import ctypes
 import os
+import random
 import re
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import tempfile
@@ -531,6 +533,189 @@ class actors(RungTest):
             self.assertEqual(sorted(of["main"]),
                              ["ann +100", "ann 20, bob 80", "bob failed (a change of 0) and is started again",
                               "no answer: broken promise"])
+
+
+class file_server(RungTest):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root, self.outside = os.path.join(folder.name, "root"), os.path.join(folder.name, "secret.txt")
+        os.makedirs(os.path.join(self.root, "empty"))
+        os.makedirs(os.path.join(self.root, "sub dir"))
+        self.large = random.Random(1).randbytes(5_000_000)
+        self.put("index.html", b"<p>the root\n")
+        self.put("sub dir/index.html", b"<p>the sub dir\n")
+        self.put("hello.txt", b"hello, world\n")
+        self.put("nothing.css", b"")
+        self.put("large.bin", self.large)
+        with open(self.outside, "wb") as f:
+            f.write(b"secret\n")
+        os.symlink("hello.txt", os.path.join(self.root, "link.txt"))
+        os.symlink(self.outside, os.path.join(self.root, "escape.txt"))
+        os.symlink(folder.name, os.path.join(self.root, "escape"))
+        os.mkfifo(os.path.join(self.root, "fifo"))
+        self.server = self.start("18_file_server", "--root", self.root)
+        self.url = self.server.url
+
+    def put(self, name, content):
+        with open(os.path.join(self.root, name), "wb") as f:
+            f.write(content)
+
+    def curl(self, *args):
+        done = subprocess.run(["curl", "-sS", "--path-as-is", "--max-time", "30", *args], capture_output=True,
+                              timeout=PATIENCE, preexec_fn=die_with_parent)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def get(self, path, *args):
+        """(status, {lower-case header: value}, body) as curl sees them."""
+        head, _, body = self.curl("-i", *args, self.url + path).partition(b"\r\n\r\n")
+        status, *lines = head.decode().split("\r\n")
+        return int(status.split()[1]), {k.lower(): v for k, v in (line.split(": ", 1) for line in lines)}, body
+
+    def test_files_and_their_types(self):
+        for path, content_type, content in (
+                ("/hello.txt", "text/plain; charset=utf-8", b"hello, world\n"),
+                ("/hello.txt?x=1", "text/plain; charset=utf-8", b"hello, world\n"),
+                ("/%68ello.txt", "text/plain; charset=utf-8", b"hello, world\n"),
+                ("/link.txt", "text/plain; charset=utf-8", b"hello, world\n"),
+                ("/nothing.css", "text/css; charset=utf-8", b""),
+                ("/large.bin", "application/octet-stream", self.large),
+                ("/", "text/html; charset=utf-8", b"<p>the root\n"),
+                ("/sub%20dir/", "text/html; charset=utf-8", b"<p>the sub dir\n")):
+            status, headers, body = self.get(path)
+            self.assertEqual((status, headers["content-type"], body == content), (200, content_type, True), path)
+            self.assertEqual(headers["content-length"], str(len(content)))
+            self.assertEqual(headers["accept-ranges"], "bytes")
+
+    def test_a_directory_without_its_slash_is_redirected(self):
+        status, headers, _ = self.get("/sub%20dir")
+        self.assertEqual((status, headers["location"]), (301, "/sub%20dir/"))
+        self.assertEqual(self.curl("-L", self.url + "/sub%20dir"), b"<p>the sub dir\n")
+
+    def test_what_is_not_there_or_not_to_be_had_is_404(self):
+        for path in ("/nowhere", "/empty/", "/hello.txt/", "/sub%20dir/nowhere.html", "/fifo", "/escape.txt",
+                     "/escape/", "/escape/secret.txt", "/../secret.txt", "/empty/../../secret.txt",
+                     "/%2e%2e/secret.txt", "/..%2fsecret.txt", "/empty/..", "/./hello.txt", "//hello.txt",
+                     "//example.org/..", "/hello.txt%00", "/hello.txt%00.html", "/" + "a" * 300, "/" + "a/" * 3000):
+            status, headers, body = self.get(path)
+            self.assertEqual(status, 404, path)
+            self.assertNotIn(b"secret\n", body)
+        os.remove(os.path.join(self.root, "hello.txt"))
+        self.assertEqual(self.get("/link.txt")[0], 404)
+
+    def test_other_methods(self):
+        for method in ("POST", "PUT", "DELETE"):
+            status, headers, _ = self.get("/hello.txt", "-X", method)
+            self.assertEqual((status, headers["allow"]), (405, "GET, HEAD"))
+
+    def test_head(self):
+        for path in ("/large.bin", "/nowhere", "/sub%20dir"):
+            head = self.get(path, "-I")
+            whole = self.get(path)
+            self.assertEqual(head[:2], whole[:2])
+            self.assertEqual(head[2], b"")
+        self.assertEqual(self.get("/large.bin", "-I", "-r", "0-4")[0], 200)
+
+    def test_ranges(self):
+        size = len(self.large)
+        for asked, first, last in (("0-0", 0, 0), ("10-99", 10, 99), ("4999990-", 4999990, size - 1),
+                                   ("-7", size - 7, size - 1), ("0-", 0, size - 1),
+                                   ("1000-999999999999", 1000, size - 1), ("-99999999", 0, size - 1),
+                                   ("100000-3000000", 100000, 3000000)):
+            status, headers, body = self.get("/large.bin", "-r", asked)
+            self.assertEqual((status, headers["content-range"]), (206, f"bytes {first}-{last}/{size}"), asked)
+            self.assertTrue(body == self.large[first:last + 1], asked)
+            self.assertEqual(headers["content-length"], str(last + 1 - first))
+        for asked in (f"{size}-", f"{size + 10}-{size + 20}", "-0", "99999999999999999999-"):
+            status, headers, _ = self.get("/large.bin", "-H", f"Range: bytes={asked}")
+            self.assertEqual((status, headers.get("content-range")), (416, f"bytes */{size}"), asked)
+        self.assertEqual(self.get("/nothing.css", "-r", "0-")[0], 416)
+        for asked in ("bytes=5-2", "bytes=", "bytes=-", "bytes=a-b", "bytes=0-1,5-9", "lines=0-5", "bytes 0-5"):
+            status, _, body = self.get("/hello.txt", "-H", f"Range: {asked}")
+            self.assertEqual((status, body), (200, b"hello, world\n"), asked)
+
+    def test_who_has_it_already_gets_304(self):
+        _, headers, _ = self.get("/hello.txt")
+        tag, date = headers["etag"], headers["last-modified"]
+        for header in (f"If-None-Match: {tag}", f'If-None-Match: "other", W/{tag}', "If-None-Match: *",
+                       f"If-Modified-Since: {date}", "If-Modified-Since: Fri, 01 Jan 2100 00:00:00 GMT"):
+            for args in ([], ["-I"], ["-r", "0-3"]):
+                status, head, body = self.get("/hello.txt", "-H", header, *args)
+                self.assertEqual((status, body, head["etag"]), (304, b"", tag), header)
+                self.assertNotIn("content-length", head)
+        for header in ('If-None-Match: "other"', "If-Modified-Since: Thu, 01 Jan 1970 00:00:00 GMT",
+                       "If-Modified-Since: yesterday"):
+            self.assertEqual(self.get("/hello.txt", "-H", header)[0], 200, header)
+        both = self.get("/hello.txt", "-H", 'If-None-Match: "other"', "-H", f"If-Modified-Since: {date}")
+        self.assertEqual(both[0], 200)
+        self.put("hello.txt", b"something else\n")
+        self.assertEqual(self.get("/hello.txt", "-H", f"If-None-Match: {tag}")[0], 200)
+
+    def test_a_range_only_if_nothing_changed(self):
+        _, headers, _ = self.get("/hello.txt")
+        for same in (headers["etag"], headers["last-modified"]):
+            self.assertEqual(self.get("/hello.txt", "-r", "0-4", "-H", f"If-Range: {same}")[::2], (206, b"hello"))
+        for other in ('"other"', "W/" + headers["etag"], "Thu, 01 Jan 1970 00:00:00 GMT"):
+            self.assertEqual(self.get("/hello.txt", "-r", "0-4", "-H", f"If-Range: {other}")[0], 200)
+
+    def test_pipelined_requests_keep_their_order_and_the_connection(self):
+        with self.server.connect() as s:
+            paths = ["/large.bin", "/hello.txt", "/nowhere", "/sub%20dir/", "/large.bin"]
+            s.sendall(b"".join(b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % p.encode() for p in paths))
+            s.shutdown(socket.SHUT_WR)
+            stream = s.makefile("rb")
+            bodies = []
+            for _ in paths:
+                self.assertTrue(stream.readline().startswith(b"HTTP/1.1 "))
+                length = 0
+                while (line := stream.readline()) != b"\r\n":
+                    name, value = line.split(b":", 1)
+                    length = int(value) if name.lower() == b"content-length" else length
+                bodies.append(stream.read(length))
+            self.assertEqual(stream.read(), b"")
+            self.assertTrue(bodies[0] == self.large and bodies[4] == self.large)
+            self.assertEqual((bodies[1], bodies[3]), (b"hello, world\n", b"<p>the sub dir\n"))
+
+    def test_a_file_that_shrinks_ends_the_connection(self):
+        huge = os.path.join(self.root, "huge.bin")
+        with open(huge, "wb") as f:
+            f.truncate(200_000_000)
+        with self.server.connect() as s:
+            s.sendall(b"GET /huge.bin HTTP/1.1\r\nHost: a\r\n\r\n")
+            stream = s.makefile("rb")
+            self.assertTrue(stream.readline().startswith(b"HTTP/1.1 200 "))
+            os.truncate(huge, 1000)
+            count = 0
+            while piece := stream.read(100_000):
+                count += len(piece)
+            self.assertLess(count, 200_000_000)  # the length was told: the client knows that this is not all
+        self.assertEqual(self.get("/hello.txt")[0], 200)
+
+    def test_clients_that_do_not_read_or_leave_hold_up_nobody(self):
+        silent = [self.server.connect() for _ in range(30)]
+        for i, s in enumerate(silent):
+            s.sendall(b"GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n" * 4)
+            if i % 3 == 0:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                s.close()
+            else:
+                self.addCleanup(s.close)
+        self.assertTrue(self.get("/large.bin")[2] == self.large)
+        code, printed, seconds = self.server.stop()
+        self.assertEqual((code, printed), (0, "stopping on SIGTERM\n"))
+        self.assertLess(seconds, 10)
+
+    def test_wrk_sees_no_error(self):
+        done = run("wrk", "-t", "2", "-c", "64", "-d", "2", f"{self.url}/hello.txt")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertNotIn("Socket errors", done.stdout)
+        self.assertNotIn("Non-2xx", done.stdout)
+
+    def test_a_root_that_is_not_there_is_told(self):
+        done = run(*command("18_file_server", "--port", 0, "--root", "/nothing"))
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("/nothing", done.stdout + done.stderr)
 
 
 class udp_echo(RungTest):

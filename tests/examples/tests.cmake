@@ -1,5 +1,5 @@
 # The parser and the router as unit tests; each rung as a user runs it, one CTest entry for each class of rungs_test.py.
-sennit_test_suite(examples http_session_test.cpp http_test.cpp router_test.cpp)
+sennit_test_suite(examples http_files_test.cpp http_session_test.cpp http_test.cpp router_test.cpp)
 target_link_libraries(test_examples PRIVATE example_support)
 
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
@@ -15,7 +15,7 @@ if(SENNIT_TLS)
 endif()
 foreach(rung
     event_queue switch two_fibers sleep channel echo http_server delay_server threads_vs_fibers graceful_shutdown
-    channels_select deadlines_and_stop scope dining_philosophers actors two_runtimes udp_echo ${asio_rungs} ${tls_rungs})
+    channels_select deadlines_and_stop scope dining_philosophers actors two_runtimes udp_echo file_server ${asio_rungs} ${tls_rungs})
   add_test(NAME examples.${rung}
     COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_CURRENT_LIST_DIR}/rungs_test.py
       ${PROJECT_BINARY_DIR}/examples ${emulator} ${rung})
