@@ -5,6 +5,7 @@
 #include <atomic>
 #include <thread>
 
+#include "support/files.hpp"
 #include "tls/tls_ends.hpp"
 
 namespace sennit::test {
@@ -57,6 +58,28 @@ TYPED_TEST(tls_stream_over, a_writer_waits_for_a_reader_who_reads) {
     writer.await_parked();
     EXPECT_EQ(drain_slowly(server, 20'000), sent);
     s.join();
+  });
+}
+
+TYPED_TEST(tls_stream_over, files_there_and_into_files) {
+  with_runtimes([] {
+    const scratch_directory dir;
+    const bytes data = random_bytes(700'000, 4);
+    write_file(dir / "from", data);
+    const file from = file::open(dir / "from");
+    file into = file::open(dir / "into", open_mode::read_write | open_mode::create);
+    tls_ends<TypeParam> e;
+    e.up();
+    scope s;
+    s.spawn([&] {
+      EXPECT_EQ(send_file(e.client, from, 5), data.size() - 5);
+      e.client.shutdown_send();
+    });
+    EXPECT_EQ(receive_file(e.server, into), data.size() - 5);
+    s.join();
+    bytes got(into.size());
+    into.read_at(got, 0);
+    EXPECT_TRUE(std::equal(got.begin(), got.end(), data.begin() + 5, data.end()));
   });
 }
 
