@@ -302,6 +302,24 @@ inline void file_streams(session_log& log) {
   log.ok(ec);
 }
 
+inline void sent_files(session_log& log) {
+  const scratch_directory dir;
+  std::error_code ec;
+  file f = file::open(dir / "f", open_mode::read_write | open_mode::create, ec);
+  if (!log.ok(ec)) return;
+  f.write_at(block{}, 0, ec);
+  if (!log.ok(ec)) return;
+  std::pair<unix_stream, unix_stream> ends;
+  if (!log.runs([&] { ends = unix_stream::pair(); })) return;
+  auto& [a, b] = ends;
+  log.expect(a.send_file(f, 0, to_end, ec) == block().size() || ec, "all of the file");
+  if (!log.ok(ec)) return;
+  log.expect(b.receive_file(f, 50, block().size(), ec) == block().size() || ec, "and into it");
+  if (!log.ok(ec)) return;
+  log.expect(f.size(ec) == block().size() + 50 || ec, "its size");
+  log.ok(ec);
+}
+
 inline void signals(session_log& log) {
   // One that nobody waits for any more is nobody's.
   [[maybe_unused]] static const auto before = ::signal(SIGRTMIN + 3, SIG_IGN);

@@ -77,6 +77,8 @@ const std::vector<fault> all_faults{
     {host_call::file_readv_nowait, {EAGAIN, EINTR, ENOSYS, EOPNOTSUPP}, fate::mended},
     {host_call::file_readv_nowait, {EIO}, fate::told},
     {host_call::file_writev, of_writing, fate::told},
+    {host_call::file_send, {ECONNRESET, EIO, ENOMEM, EPIPE}, fate::told},
+    {host_call::file_send, {EINTR, EINVAL, ENOSYS}, fate::mended},
     {host_call::file_seek, {EINVAL, ENXIO, EOVERFLOW}, fate::told},
     {host_call::file_sync, {EDQUOT, EIO, ENOSPC, EROFS}, fate::told},
     {host_call::file_resize, {EFBIG, EINVAL, EIO, EPERM}, fate::told},
@@ -137,6 +139,7 @@ const std::vector<session> all_sessions{
     {"pipes", sessions::pipes},
     {"files", sessions::files},
     {"file_streams", sessions::file_streams},
+    {"sent_files", sessions::sent_files, {host_call::file_readv_nowait}},
     {"signals", sessions::signals, {host_call::read}},
     {"processes", sessions::processes},
 };

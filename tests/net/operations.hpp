@@ -21,6 +21,7 @@
 #include "net/black_hole.hpp"
 #include "net/streams.hpp"
 #include "net/unix_names.hpp"
+#include "support/files.hpp"
 
 namespace sennit::test {
 
@@ -146,6 +147,29 @@ operation write_several() {
     const std::array<std::span<const std::byte>, 2> parts{much, much};
     s.write_some(parts, ec, stop);
   });
+}
+
+/// For those below: 64 KiB. Opened once.
+inline file& some_file() {
+  static const scratch_directory dir;
+  static file f = [] {
+    file made = file::open(dir / "f", open_mode::read_write | open_mode::create);
+    made.write_at(bytes(1 << 16), 0);
+    return made;
+  }();
+  return f;
+}
+
+template <class Kind>
+operation send_a_file() {
+  return writing<Kind>(
+      [](auto& s, std::error_code& ec, const stop_token& stop) { s.send_file(some_file(), 0, to_end, ec, stop); });
+}
+
+template <class Kind>
+operation receive_a_file() {
+  return reading<Kind>(
+      [](auto& s, std::error_code& ec, const stop_token& stop) { s.receive_file(some_file(), 0, 1, ec, stop); });
 }
 
 inline operation read_descriptors() {
@@ -404,6 +428,7 @@ inline std::vector<operation_kind> all_operations() {
       {"tcp_read_into_several", read_into_several<tcp_kind>},
       {"tcp_write", write_some<tcp_kind>, std::errc::bad_file_descriptor, 10},
       {"tcp_write_several", write_several<tcp_kind>, std::errc::bad_file_descriptor, 10},
+      {"tcp_send_file", send_a_file<tcp_kind>, std::errc::bad_file_descriptor, 10},
       {"tcp_accept", tcp_accept},
       {"tcp_connect", connect_tcp, {}, 10, false},
       {"tcp_connect_to_any", connect_tcp_to_any, {}, 10, false},
@@ -412,6 +437,8 @@ inline std::vector<operation_kind> all_operations() {
       {"unix_read_descriptors", read_descriptors},
       {"unix_write", write_some<unix_kind>, std::errc::bad_file_descriptor, 2},
       {"unix_write_several", write_several<unix_kind>, std::errc::bad_file_descriptor, 2},
+      {"unix_send_file", send_a_file<unix_kind>, std::errc::bad_file_descriptor, 10},
+      {"unix_receive_file", receive_a_file<unix_kind>, std::errc::bad_file_descriptor, 10},
       {"unix_accept", unix_accept},
       {"unix_connect", connecting<unix_listener, unix_stream>, std::errc::connection_refused, 4},
       {"seqpacket_receive", [] { return receive(seqpacket_messages); }},

@@ -77,6 +77,7 @@ TEST_P(signal_storm_on, everything_that_waits) {
       s.spawn([] { repeatedly(3000, [] { once(sessions::pipes); }); });
       s.spawn([] { repeatedly(1000, [] { once(sessions::files); }); });
       s.spawn([] { repeatedly(3000, [] { once(sessions::file_streams); }); });
+      s.spawn([] { repeatedly(1000, [] { once(sessions::sent_files); }); });
       s.spawn([] { repeatedly(1000, [] { once(sessions::signals); }); });
       s.spawn([] { repeatedly(500, [] { once(sessions::processes); }); });
       s.spawn([] { repeatedly(500, [] { back_pressure<tcp_kind>(); }); });

@@ -47,6 +47,7 @@ enum class host_call : std::uint8_t {
   file_readv,
   file_readv_nowait,
   file_writev,
+  file_send,
   file_seek,
   file_sync,
   file_resize,
@@ -180,7 +181,10 @@ class faulty_host final : public detail::host {
     }
     std::ptrdiff_t writev(int fd, const iovec* parts, int count, std::int64_t offset, int flags) noexcept override {
       return outside.fails(host_call::file_writev) ? -outside.error_
-                                                 : file_calls::writev(fd, parts, count, offset, flags);
+                                                   : file_calls::writev(fd, parts, count, offset, flags);
+    }
+    std::ptrdiff_t send_file(int to, int fd, std::int64_t offset, std::size_t size) noexcept override {
+      return outside.fails(host_call::file_send) ? -outside.error_ : file_calls::send_file(to, fd, offset, size);
     }
     std::int64_t seek(int fd, std::int64_t offset, int whence) noexcept override {
       return outside.fails(host_call::file_seek) ? -outside.error_ : file_calls::seek(fd, offset, whence);
