@@ -1,17 +1,16 @@
 #include "net/acceptor.hpp"
 
 #include <algorithm>
-#include <chrono>
+#include <cstring>
 
 #include <sennit/fiber.hpp>
 
 #include "base/log.hpp"
 #include "io/error_code.hpp"
+#include "net/address.hpp"
 
 namespace sennit::inline v0::detail {
 namespace {
-
-using namespace std::chrono_literals;
 
 /// Errors of the connection that was to be accepted, not of the listener: it died in the backlog (accept(2)).
 bool died_in_backlog(std::ptrdiff_t error) {
@@ -29,38 +28,66 @@ bool died_in_backlog(std::ptrdiff_t error) {
   }
 }
 
-bool out_of_resources(std::ptrdiff_t error) {
-  return error == -EMFILE || error == -ENFILE || error == -ENOBUFS || error == -ENOMEM;
+/// One accept() that counts: a descriptor or -errno.
+int accept_one(host& outside, int listener, accepted& into) noexcept {
+  for (;;) {
+    sockaddr_storage from{};
+    socklen_t size = sizeof from;
+    into.fd = outside.accept(listener, reinterpret_cast<sockaddr*>(&from), &size);
+    if (into.fd == -EINTR || died_in_backlog(into.fd)) continue;
+    into.peer.size = size <= into.peer.bytes.size() ? size : 0;
+    std::memcpy(into.peer.bytes.data(), &from, into.peer.size);
+    return into.fd;
+  }
 }
 
 }  // namespace
 
+endpoint peer_address::to_endpoint() const {
+  return endpoint_access::from_sockaddr(reinterpret_cast<const sockaddr*>(bytes.data()), size);
+}
+
+std::size_t accept_batch(const io_handle& listener, std::span<accepted> into, std::error_code& ec,
+                         const stop_token& stop) noexcept {
+  io_slot* const slot = listener.slot();
+  return settle(perform(listener, direction::read, 0, stop,
+                        [&](host& outside) -> std::ptrdiff_t {
+                          const io_slot::word seen = slot->readiness(direction::read);
+                          std::size_t count = 0;
+                          int result = 0;
+                          while (count < into.size() && (result = accept_one(outside, slot->fd(), into[count])) >= 0)
+                            ++count;
+                          if (count == 0) return result;
+                          // perform() learns it from a call that gets nobody, which this spares it.
+                          if (result == -EAGAIN) slot->exhausted(direction::read, seen);
+                          return static_cast<std::ptrdiff_t>(count);
+                        }),
+                ec);
+}
+
 int accept_connection(const io_handle& listener, std::error_code& ec, const stop_token& stop) {
-  auto pause = 1ms;
-  for (;;) {
-    const auto fd = perform(listener, direction::read, 0, stop,
-                            [&](host& h) { return std::ptrdiff_t{h.accept(listener.slot()->fd(), nullptr, nullptr)}; });
-    if (fd >= 0) {
-      ec.clear();
-      return static_cast<int>(fd);
-    }
-    if (died_in_backlog(fd)) continue;
-    if (!out_of_resources(fd)) {
-      settle(fd, ec);
-      return -1;
-    }
-    // The connection stays in the backlog; nothing will announce it again, so we come back by the clock.
-    if (pause == 1ms) {
-      log(log_level::warn, "accept: %s: backing off until there is room", host_error(fd).message().c_str());
-    }
+  accept_pause pause;
+  for (accepted one;;) {
+    if (accept_batch(listener, {&one, 1}, ec, stop) == 1) return one.fd;
+    if (!accept_pause::helps(ec)) return -1;
     try {
-      this_fiber::sleep_for(pause, stop);
+      pause.wait(ec, stop);
     } catch (const std::system_error& stopped) {
       ec = stopped.code();
       return -1;
     }
-    pause = std::min(pause * 2, 100ms);
   }
+}
+
+bool accept_pause::helps(const std::error_code& ec) noexcept {
+  return ec == std::errc::too_many_files_open || ec == std::errc::too_many_files_open_in_system ||
+         ec == std::errc::no_buffer_space || ec == std::errc::not_enough_memory;
+}
+
+void accept_pause::wait(const std::error_code& why, const stop_token& stop) {
+  if (next_ == first) log(log_level::warn, "accept: %s: backing off until there is room", why.message().c_str());
+  this_fiber::sleep_for(next_, stop);
+  next_ = std::min(next_ * 2, longest);
 }
 
 }  // namespace sennit::inline v0::detail

@@ -1,57 +1,17 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-#include <vector>
-
-#include <sennit/blocking.hpp>
 #include <sennit/tcp.hpp>
 
 #include "net/acceptor.hpp"
-#include "net/address.hpp"
+#include "net/listen_tcp.hpp"
 #include "net/socket.hpp"
 
 namespace sennit::inline v0 {
 
-using detail::current_host;
-using detail::host;
-
-namespace {
-
-detail::io_handle listen_at(const sockaddr_storage& address, const tcp_listener::options& opts, std::error_code& ec) {
-  host& outside = current_host();
-  const int fd = outside.socket(address.ss_family, SOCK_STREAM, 0);
-  if (fd < 0) {
-    ec = detail::host_error(fd);
-    return {};
-  }
-  // A listener is no stream: only EAGAIN says that its backlog is empty.
-  detail::io_handle handle = detail::make_handle(fd, detail::fd_kind::other, false, ec);
-  if (ec) return {};
-  ec = detail::set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-  if (!ec && address.ss_family == AF_INET6)
-    ec = detail::set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, opts.v6_only ? 1 : 0);
-  if (!ec && opts.reuse_port) ec = detail::set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-  if (ec) return {};
-  int result = outside.bind(fd, reinterpret_cast<const sockaddr*>(&address), detail::sockaddr_size(address));
-  if (result == 0) result = outside.listen(fd, opts.backlog);
-  if (result < 0) {
-    ec = detail::host_error(result);
-    return {};
-  }
-  return handle;
-}
-
-}  // namespace
-
 tcp_listener tcp_listener::bind(const endpoint& at, options opts, std::error_code& ec) {
-  std::vector<sockaddr_storage> addresses;
-  if (at.kind() == endpoint::family::name) {
-    ec = blocking([&] { return detail::resolve_blocking(at, addresses); });
-  } else {
-    ec = detail::resolve_blocking(at, addresses);
-  }
-  if (ec) return {};
-  return tcp_listener(listen_at(addresses.front(), opts, ec));
+  std::vector<detail::io_handle> one = detail::listen_tcp(at, opts, 1, ec);
+  return ec ? tcp_listener() : tcp_listener(std::move(one.front()));
 }
 
 tcp_listener tcp_listener::bind(const endpoint& at, options opts) {
