@@ -29,6 +29,7 @@
 #include <sennit/select.hpp>
 #include <sennit/semaphore.hpp>
 #include <sennit/send_file.hpp>
+#include <sennit/server.hpp>
 #include <sennit/shared_mutex.hpp>
 #include <sennit/signal_set.hpp>
 #include <sennit/stop_token.hpp>

@@ -9,6 +9,10 @@
 
 namespace sennit::inline v0 {
 
+namespace detail {
+struct server_access;
+}
+
 /// When the kernel probes an idle connection, and after how many probes without an answer it gives up: then who waits
 /// gets the system's timed_out. The kernel counts in whole seconds, at least one.
 struct keepalive {
@@ -75,6 +79,7 @@ class tcp_stream : public detail::socket_stream {
 
  private:
   friend class tcp_listener;
+  friend struct detail::server_access;
   SENNIT_API static tcp_stream connect_before(std::span<const endpoint> to, connect_options opts,
                                               detail::wait_bound until, std::error_code& ec);
   explicit tcp_stream(detail::io_handle handle) noexcept : socket_stream(std::move(handle)) {}

@@ -13,6 +13,10 @@
 
 namespace sennit::inline v0 {
 
+namespace detail {
+struct server_access;
+}
+
 /// Who made the other end, as the kernel noted it when the sockets were connected (SO_PEERCRED).
 struct credentials {
   int pid = 0;  ///< 0: a process that this namespace does not see
@@ -65,6 +69,7 @@ class unix_stream : public detail::socket_stream {
 
  private:
   friend class unix_listener;
+  friend struct detail::server_access;
   SENNIT_API static unix_stream connect_before(const endpoint& to, detail::wait_bound until, std::error_code& ec);
   explicit unix_stream(detail::io_handle handle) noexcept : socket_stream(std::move(handle)) {}
 };

@@ -8,11 +8,6 @@
 namespace sennit::inline v0 {
 namespace {
 
-/// The path that close() has to remove; empty: none.
-std::string path_to_unlink(const endpoint& at, const detail::unix_acceptor::options& opts) {
-  return opts.unlink_on_close && !at.host().starts_with('@') ? at.host() : std::string();
-}
-
 detail::io_handle accept_unix(const detail::io_handle& listener, std::error_code& ec, const stop_token& stop) {
   const int fd = detail::accept_connection(listener, ec, stop);
   return ec ? detail::io_handle() : detail::make_handle(fd, detail::fd_kind::other, false, ec);
@@ -21,7 +16,7 @@ detail::io_handle accept_unix(const detail::io_handle& listener, std::error_code
 }  // namespace
 
 unix_listener unix_listener::bind(const endpoint& at, options opts, std::error_code& ec) {
-  std::string path = path_to_unlink(at, opts);
+  std::string path = detail::path_to_unlink(at, opts);
   detail::io_handle handle = detail::listen_unix(SOCK_STREAM, at, opts, ec);
   return ec ? unix_listener() : unix_listener(std::move(handle), std::move(path));
 }
@@ -49,7 +44,7 @@ unix_stream unix_listener::accept(const stop_token& stop) {
 }
 
 unix_seqpacket_listener unix_seqpacket_listener::bind(const endpoint& at, options opts, std::error_code& ec) {
-  std::string path = path_to_unlink(at, opts);
+  std::string path = detail::path_to_unlink(at, opts);
   detail::io_handle handle = detail::listen_unix(SOCK_SEQPACKET, at, opts, ec);
   return ec ? unix_seqpacket_listener() : unix_seqpacket_listener(std::move(handle), std::move(path));
 }

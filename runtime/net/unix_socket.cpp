@@ -64,6 +64,10 @@ std::error_code connect_once(const io_handle& handle, const endpoint& to) noexce
   }
 }
 
+std::string path_to_unlink(const endpoint& at, const unix_acceptor::options& opts) {
+  return opts.unlink_on_close && !at.host().starts_with('@') ? at.host() : std::string();
+}
+
 io_handle listen_unix(int type, const endpoint& at, const unix_acceptor::options& opts, std::error_code& ec) noexcept {
   io_handle handle = make_unix(type, ec);
   if (ec) return {};

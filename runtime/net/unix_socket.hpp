@@ -1,5 +1,6 @@
 #pragma once
 // What the kinds of Unix sockets share: making, naming and connecting them.
+#include <string>
 #include <utility>
 
 #include <sennit/detail/unix_acceptor.hpp>
@@ -16,6 +17,8 @@ io_handle make_unix(int type, std::error_code& ec) noexcept;
 std::pair<io_handle, io_handle> make_unix_pair(int type, const char* what);
 /// address_family_not_supported for an endpoint that is no unix one.
 std::error_code bind_unix(const io_handle& handle, const endpoint& at) noexcept;
+/// The path that close() has to remove; empty: none.
+std::string path_to_unlink(const endpoint& at, const unix_acceptor::options& opts);
 /// Bound and listening.
 io_handle listen_unix(int type, const endpoint& at, const unix_acceptor::options& opts, std::error_code& ec) noexcept;
 /// Connects at once or refuses: connect(2) of Unix sockets never goes on in the background.
