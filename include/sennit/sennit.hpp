@@ -32,6 +32,7 @@
 #include <sennit/server.hpp>
 #include <sennit/shared_mutex.hpp>
 #include <sennit/signal_set.hpp>
+#include <sennit/standard_stream.hpp>
 #include <sennit/stop_token.hpp>
 #include <sennit/tcp.hpp>
 #include <sennit/timed_mutex.hpp>

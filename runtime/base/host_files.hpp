@@ -34,6 +34,10 @@ class file_calls {
   virtual int mkdir(const char* path, unsigned permissions) noexcept;
   /// Entries of an open directory as dirent64 records.
   virtual std::ptrdiff_t list(int fd, void* into, std::size_t size) noexcept;
+  virtual bool is_terminal(int fd) noexcept;
+  /// The terminal of `fd` once more, non-blocking and close-on-exec; `access` is O_RDONLY or one of the others. -ENOTTY
+  /// if it has no name, as the master of a pseudo-terminal.
+  virtual int reopen_terminal(int fd, int access) noexcept;
 };
 
 }  // namespace sennit::inline v0::detail

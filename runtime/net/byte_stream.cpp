@@ -3,6 +3,7 @@
 #include "io/error_code.hpp"
 #include "io/io_window.hpp"
 #include "io/sigpipe_guard.hpp"
+#include "net/shared_io.hpp"
 #include "net/socket.hpp"
 
 namespace sennit::inline v0::detail {
@@ -40,6 +41,26 @@ std::ptrdiff_t write_once(host& h, const io_slot& slot, io_window<std::span<cons
   return h.writev(slot.fd(), from.parts(), from.count());
 }
 
+// What others have open too is read and written by calls of its own, which take several buffers.
+
+bool is_shared(const io_handle& handle) noexcept {
+  const io_slot* const slot = handle.slot();
+  return slot != nullptr && (slot->kind() == fd_kind::shared || slot->kind() == fd_kind::file);
+}
+
+template <class Byte>
+std::ptrdiff_t move_parts(const io_handle& handle, direction d, std::span<Byte> bytes,
+                          const stop_token& stop) noexcept {
+  const iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
+  return move_shared(handle, d, std::span(&part, 1), stop);
+}
+
+template <class Byte>
+std::ptrdiff_t move_parts(const io_handle& handle, direction d, io_window<std::span<Byte>>& bytes,
+                          const stop_token& stop) noexcept {
+  return move_shared(handle, d, std::span<const iovec>(bytes.parts(), bytes.count()), stop);
+}
+
 /// Nothing to move: not even a system call, but a closed stream says so.
 std::size_t nothing(const io_handle& handle, std::error_code& ec) noexcept {
   return settle(handle.is_open() ? 0 : io_closed, ec);
@@ -48,6 +69,7 @@ std::size_t nothing(const io_handle& handle, std::error_code& ec) noexcept {
 template <class Buffers>
 std::size_t read_into(const io_handle& handle, Buffers& into, std::error_code& ec, const stop_token& stop) noexcept {
   if (into.empty()) return nothing(handle, ec);
+  if (is_shared(handle)) return settle(move_parts(handle, direction::read, into, stop), ec);
   return settle(
       perform(handle, direction::read, into.size(), stop, [&](host& h) { return read_once(h, *handle.slot(), into); }),
       ec);
@@ -56,6 +78,7 @@ std::size_t read_into(const io_handle& handle, Buffers& into, std::error_code& e
 template <class Buffers>
 std::size_t write_from(const io_handle& handle, Buffers& from, std::error_code& ec, const stop_token& stop) noexcept {
   if (from.empty()) return nothing(handle, ec);
+  if (is_shared(handle)) return settle(move_parts(handle, direction::write, from, stop), ec);
   return settle(perform(handle, direction::write, from.size(), stop,
                         [&](host& h) { return write_once(h, *handle.slot(), from); }),
                 ec);

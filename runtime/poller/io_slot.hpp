@@ -18,6 +18,8 @@ enum class fd_kind : std::uint8_t {
   stream_tcp,  // a short read has drained it, unless the peer closed or something is pending
   other,       // only EAGAIN says so: unix and datagram sockets, listeners, what was adopted
   no_socket,   // the same for what read(2) and write(2) are for: pipes, terminals
+  shared,      // the same, blocking: others have it open too, and it is not ours to change
+  file,        // always ready, but a call may wait for the device
 };
 
 /// Type-stable: slots are recycled, never unmapped, so a late event or waker finds a slot, though perhaps of another
