@@ -756,6 +756,46 @@ class udp_echo(RungTest):
         self.assertIn("refused", done.stderr)
 
 
+class process_pipeline(RungTest):
+    def pipeline(self, *args, **kwargs):
+        """(exit code, output, what became of each program, in order)"""
+        done = run(*command("19_process_pipeline", *args), **kwargs)
+        return done.returncode, done.stdout, done.stderr.splitlines()
+
+    def test_programs_read_each_other(self):
+        self.assertEqual(self.pipeline("seq 1 100", "grep 7", "wc -l"),
+                         (0, "19\n", ["seq 1 100: exit 0", "grep 7: exit 0", "wc -l: exit 0"]))
+        self.assertEqual(self.pipeline("cat", "tr a-z A-Z", input="some words\n")[:2], (0, "SOME WORDS\n"))
+        code, printed, _ = self.pipeline("seq 1 200000", "cat", "cat", "cat")
+        self.assertEqual((code, printed), (0, "".join(f"{i}\n" for i in range(1, 200_001))))
+
+    def test_the_last_one_counts(self):
+        self.assertEqual(self.pipeline("false", "true")[0], 0)
+        code, printed, ends = self.pipeline("echo nothing", "grep something")
+        self.assertEqual((code, printed, ends), (1, "", ["echo nothing: exit 0", "grep something: exit 1"]))
+
+    def test_who_writes_to_nobody_is_ended_by_its_pipe(self):
+        code, printed, ends = self.pipeline("yes", "head -n 2")
+        self.assertEqual((code, printed), (0, "y\ny\n"))
+        self.assertEqual(ends, [f"yes: signal {int(signal.SIGPIPE)}", "head -n 2: exit 0"])
+
+    def test_when_the_time_is_up(self):
+        code, printed, ends = self.pipeline("--timeout", 300, "echo early", "cat", "sleep 1000")
+        self.assertEqual((code, printed), (124, ""))
+        self.assertEqual(ends, ["echo early: exit 0", "cat: exit 0", f"sleep 1000: signal {int(signal.SIGTERM)}"])
+        with tempfile.NamedTemporaryFile("w", suffix=".sh") as script:
+            script.write("trap '' TERM\nwhile :; do sleep 0.1; done\n")
+            script.flush()
+            code, _, ends = self.pipeline("--timeout", 300, "--grace", 300, f"sh {script.name}")
+            self.assertEqual((code, ends), (124, [f"sh {script.name}: signal {int(signal.SIGKILL)}"]))
+
+    def test_a_program_that_is_not_there_is_told(self):
+        code, _, ends = self.pipeline("sleep 1000", "no-such-program")
+        self.assertEqual(code, 1)
+        self.assertIn("no-such-program", ends[0])
+        self.assertNotEqual(self.pipeline()[0], 0)
+
+
 class beast_websocket(RungTest):
     TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
