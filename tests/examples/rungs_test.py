@@ -796,6 +796,88 @@ class process_pipeline(RungTest):
         self.assertNotEqual(self.pipeline()[0], 0)
 
 
+class chat(RungTest):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = os.path.join(folder.name, "chat")
+
+    def serve(self, *args):
+        return self.start("20_chat", "--unix", self.path, *args)
+
+    def enter(self, s, name):
+        """A client that is in the lobby."""
+        self.addCleanup(s.close)
+        stream = s.makefile("rwb", buffering=0)
+        self.addCleanup(stream.close)
+        self.assertEqual(stream.readline(), b"who are you?\n")
+        stream.write(name.encode() + b"\n")
+        self.assertEqual(stream.readline(), f"* {name} has joined lobby\n".encode())
+        return stream
+
+    def local(self):
+        s = socket.socket(socket.AF_UNIX)
+        s.settimeout(PATIENCE)
+        s.connect(self.path)
+        return s
+
+    def test_rooms_over_both_kinds_of_sockets(self):
+        server = self.serve()
+        ann = self.enter(server.connect(), "ann")
+        bob = self.enter(self.local(), "bob")
+        self.assertEqual(ann.readline(), b"* bob has joined lobby\n")
+        ann.write(b"hello\n")
+        for who in (ann, bob):
+            self.assertEqual(who.readline(), b"ann: hello\n")
+        bob.write(b"/join den\n")
+        self.assertEqual(ann.readline(), b"* bob has left lobby\n")
+        self.assertEqual(bob.readline(), b"* bob has joined den\n")
+        ann.write(b"alone?\n/join den\n")
+        self.assertEqual(ann.readline(), b"ann: alone?\n")
+        for who in (ann, bob):
+            self.assertEqual(who.readline(), b"* ann has joined den\n")
+        bob.write(b"/quit\n")
+        self.assertEqual(bob.readline(), b"bye\n")
+        self.assertEqual(bob.readline(), b"")
+        self.assertEqual(ann.readline(), b"* bob has left den\n")
+
+    def test_a_slow_reader_has_to_go_and_holds_up_nobody(self):
+        server = self.serve("--waiting", 10, "--grace", 100)
+        slow = self.local()
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        self.enter(slow, "slow")
+        fast = self.enter(server.connect(), "fast")
+        line = b"x" * 900 + b"\n"
+        heard = b""
+        while heard != b"* slow has left lobby\n":
+            fast.write(line)
+            while (heard := fast.readline()) not in (b"fast: " + line, b"* slow has left lobby\n"):
+                self.assertNotEqual(heard, b"")
+        self.assertIn("slow leaves: * too slow", self.logged_soon(server, "too slow"))
+
+    def logged_soon(self, server, what):
+        deadline = time.monotonic() + PATIENCE
+        while what not in server.logged() and time.monotonic() < deadline:
+            pass
+        return server.logged()
+
+    def test_everybody_is_told_of_the_end(self):
+        server = self.serve("--workers", 2, "--grace", 300)
+        clients = [self.enter(server.connect(), f"t{i}") for i in range(3)]
+        clients += [self.enter(self.local(), f"u{i}") for i in range(3)]
+        silent = server.connect()
+        self.addCleanup(silent.close)
+        code, printed, seconds = server.stop()
+        self.assertEqual(code, 0, printed)
+        self.assertIn("everybody has left\n", printed)
+        self.assertIn("had to stop session #", printed)  # the one that never said its name
+        self.assertLess(seconds, 20)
+        for stream in clients:
+            *_, last = stream.readlines()
+            self.assertEqual(last, b"* the server stops\n")
+        self.assertFalse(os.path.exists(self.path))
+
+
 class beast_websocket(RungTest):
     TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 

@@ -16,7 +16,7 @@ endif()
 foreach(rung
     event_queue switch two_fibers sleep channel echo http_server delay_server threads_vs_fibers graceful_shutdown
     channels_select deadlines_and_stop scope dining_philosophers actors two_runtimes udp_echo file_server process_pipeline
-    ${asio_rungs} ${tls_rungs})
+    chat ${asio_rungs} ${tls_rungs})
   add_test(NAME examples.${rung}
     COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_CURRENT_LIST_DIR}/rungs_test.py
       ${PROJECT_BINARY_DIR}/examples ${emulator} ${rung})
