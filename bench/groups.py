@@ -65,4 +65,23 @@ GROUPS = {
             "two bare switches",
             workers=2),
     ),
+    # The load comes from a process of its own, the same for all; what is measured is the CPU time of the server.
+    "io": (
+        benchmark(
+            "tls_echo",
+            "64 TLS 1.3 connections, messages of 512 bytes, each answered with itself; CPU per message",
+            "OpenSSL on the sockets of an epoll loop, with read-ahead"),
+        benchmark(
+            "udp_echo",
+            "datagrams of 64 bytes, answered with themselves, 64 under way; batches of up to 64; CPU per datagram",
+            "recvmmsg and sendmmsg in an epoll loop"),
+        benchmark(
+            "tcp_churn",
+            "accept, receive a byte, send a byte, close; CPU per connection",
+            "an epoll loop: accept4 until nobody is left, recv when there is something"),
+        benchmark(
+            "file_read_4k",
+            "read_at of 4 KiB of a file that is in the page cache; time per read",
+            "pread"),
+    ),
 }

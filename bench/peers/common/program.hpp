@@ -30,21 +30,23 @@ inline void report(const char* result, double value) { std::printf("%s %.6g\n", 
   std::exit(1);
 }
 
-/// Reports nanoseconds per operation. work(n) does n * `operations` of them; n grows until one call takes `seconds`.
-template <class Work>
-void measure(const char* result, double seconds, double operations, Work&& work) {
-  for (std::uint64_t n = 100;;) {
-    const auto start = steady::now();
-    work(n);
-    const std::chrono::duration<double> took = steady::now() - start;
-    if (took.count() >= seconds) return report(result, took.count() * 1e9 / (static_cast<double>(n) * operations));
-    n = static_cast<std::uint64_t>(static_cast<double>(n) *
-                                   std::clamp(1.2 * seconds / std::max(took.count(), 1e-9), 2.0, 100.0));
-  }
-}
-
 /// CPU time of the process, in seconds.
 inline double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+inline double wall_seconds() { return std::chrono::duration<double>(steady::now().time_since_epoch()).count(); }
+
+/// Reports nanoseconds of `clock` per operation. work(n) does n * `operations` of them; n grows until one call takes
+/// `seconds`.
+template <class Work>
+void measure(const char* result, double seconds, double operations, Work&& work, double (*clock)() = wall_seconds) {
+  for (std::uint64_t n = 100;;) {
+    const double start = clock();
+    work(n);
+    const double took = clock() - start;
+    if (took >= seconds) return report(result, took * 1e9 / (static_cast<double>(n) * operations));
+    n = static_cast<std::uint64_t>(static_cast<double>(n) *
+                                   std::clamp(1.2 * seconds / std::max(took, 1e-9), 2.0, 100.0));
+  }
+}
 
 /// sleep_10k: which sleeps, and what becomes of them. One thread.
 class sleeps {
@@ -87,8 +89,13 @@ class sleeps {
   std::vector<double> late_;  // microseconds
 };
 
+/// Those of io.cpp, where the build has what they need.
+std::span<const benchmark> io_benchmarks();
+
 /// main() of a program: --version, --list, or NAME SECONDS.
-inline int program(int argc, char** argv, const char* version, std::span<const benchmark> benchmarks) {
+inline int program(int argc, char** argv, const char* version, std::span<const benchmark> of_main) {
+  std::vector benchmarks(of_main.begin(), of_main.end());
+  for (const benchmark& b : io_benchmarks()) benchmarks.push_back(b);
   const std::string_view what = argc > 1 ? argv[1] : "";
   if (what == "--version") return std::puts(version), 0;
   if (what == "--list") {

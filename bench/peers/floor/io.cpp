@@ -1,0 +1,173 @@
+// The floors of the I/O workloads: what their users would write by hand, a loop over one epoll set.
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+
+#include <cerrno>
+#include <memory>
+#include <thread>
+
+#include "common/load.hpp"
+#include "common/program.hpp"
+#if defined(BENCH_TLS)
+#include "common/tls_load.hpp"
+#endif
+
+namespace {
+
+using namespace bench;
+
+/// Level-triggered. `data` comes back with the event.
+class epoll_set {
+ public:
+  void add(int fd, void* data) const {
+    epoll_event event{.events = EPOLLIN, .data = {.ptr = data}};
+    if (::epoll_ctl(fd_, EPOLL_CTL_ADD, fd, &event) != 0) fail("epoll_ctl");
+  }
+  /// f(data) for each event, until it returns false.
+  template <class F>
+  void serve(F&& f) const {
+    std::array<epoll_event, 256> events;
+    for (;;) {
+      const int count = ::epoll_wait(fd_, events.data(), static_cast<int>(events.size()), -1);
+      for (int i = 0; i < count; ++i) {
+        if (!f(events[static_cast<std::size_t>(i)].data.ptr)) return;
+      }
+    }
+  }
+
+ private:
+  int fd_ = ::epoll_create1(EPOLL_CLOEXEC);
+};
+
+/// Runs serve(socket) on a thread of its own under the load, and reports its CPU time.
+template <class Load, class Serve>
+void measure_loop(const char* name, int type, double seconds, double operations, Serve&& serve) {
+  const auto load = load_process::of<Load>();
+  const int fd = local_socket(type, 0, false);
+  if (type == SOCK_STREAM && ::listen(fd, 4096) != 0) fail("listen");
+  std::thread server([&] { serve(fd); });
+  load.connect(local_port(fd));
+  measure_server(name, seconds, operations, load);
+  load.end();
+  server.join();
+}
+
+void udp_echo(double seconds) {
+  measure_loop<udp_load>("udp_echo", SOCK_DGRAM, seconds, 1, [](int fd) {
+    static constexpr std::size_t batch = 64;
+    std::array<std::array<std::byte, 256>, batch> bytes;
+    std::array<iovec, batch> parts;
+    std::array<sockaddr_in, batch> from;
+    std::array<mmsghdr, batch> messages{};
+    const epoll_set set;
+    set.add(fd, nullptr);
+    set.serve([&](void*) {
+      for (std::size_t i = 0; i < batch; ++i) {
+        parts[i] = {bytes[i].data(), bytes[i].size()};
+        messages[i].msg_hdr = {&from[i], sizeof from[i], &parts[i], 1, nullptr, 0, 0};
+      }
+      const int count = ::recvmmsg(fd, messages.data(), batch, MSG_DONTWAIT, nullptr);
+      if (count < 0) return errno == EAGAIN;
+      for (int i = 0; i < count; ++i) {
+        auto& m = messages[static_cast<std::size_t>(i)];
+        if (m.msg_len == 0) return false;
+        m.msg_hdr.msg_iov->iov_len = m.msg_len;
+      }
+      return ::sendmmsg(fd, messages.data(), static_cast<unsigned>(count), MSG_DONTWAIT) == count;
+    });
+  });
+}
+
+void tcp_churn(double seconds) {
+  measure_loop<churn_load>("tcp_churn", SOCK_STREAM, seconds, churn_load::at_a_time, [](int listener) {
+    ::fcntl(listener, F_SETFL, O_NONBLOCK);
+    const epoll_set set;
+    set.add(listener, nullptr);
+    set.serve([&](void* data) {
+      if (data != nullptr) {
+        const int fd = static_cast<int>(reinterpret_cast<std::intptr_t>(data));
+        char said = 0;
+        if (::recv(fd, &said, 1, 0) != 1) fail("recv");
+        ::send(fd, &said, 1, MSG_NOSIGNAL);
+        ::close(fd);
+        return said != 'q';
+      }
+      for (;;) {
+        const int fd = ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) return errno == EAGAIN;
+        const int on = 1;
+        ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        set.add(fd, reinterpret_cast<void*>(static_cast<std::intptr_t>(fd)));
+      }
+    });
+  });
+}
+
+void file_read_4k(double seconds) {
+  const cached_file file;
+  measure("file_read_4k", seconds, 1, [&](std::uint64_t n) {
+    alignas(4096) std::array<std::byte, cached_file::block> into;
+    for (std::uint64_t i = 0; i < n; ++i) {
+      must_move(::pread(file.fd, into.data(), into.size(), static_cast<off_t>(cached_file::offset(i))), into.size());
+    }
+  });
+}
+
+#if defined(BENCH_TLS)
+void tls_echo(double seconds) {
+  const tls_identity identity = make_identity();
+  SSL_CTX* const context = SSL_CTX_new(TLS_server_method());
+  SSL_CTX_set_read_ahead(context, 1);
+  const auto read = [](const std::string& pem, auto&& f) {
+    BIO* const in = BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()));
+    auto* const made = f(in, nullptr, nullptr, nullptr);
+    BIO_free(in);
+    return made;
+  };
+  SSL_CTX_use_certificate(context, read(identity.certificate, PEM_read_bio_X509));
+  SSL_CTX_use_PrivateKey(context, read(identity.key, PEM_read_bio_PrivateKey));
+  measure_loop<tls_load>("tls_echo", SOCK_STREAM, seconds, tls_load::connections, [&](int listener) {
+    const epoll_set set;
+    for (std::size_t i = 0; i < tls_load::connections; ++i) {
+      const int fd = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+      const int on = 1;
+      ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+      SSL* const ssl = SSL_new(context);
+      SSL_set_fd(ssl, fd);
+      if (SSL_accept(ssl) != 1) fail("no TLS handshake");
+      ::fcntl(fd, F_SETFL, O_NONBLOCK);
+      set.add(fd, ssl);
+    }
+    std::size_t left = tls_load::connections;
+    std::array<char, 4096> bytes;
+    set.serve([&](void* data) {
+      auto* const ssl = static_cast<SSL*>(data);
+      do {
+        const int n = SSL_read(ssl, bytes.data(), static_cast<int>(bytes.size()));
+        if (n > 0) {
+          if (SSL_write(ssl, bytes.data(), n) != n) fail("SSL_write");
+        } else if (SSL_get_error(ssl, n) != SSL_ERROR_WANT_READ) {
+          ::close(SSL_get_fd(ssl));
+          SSL_free(ssl);
+          return --left > 0;
+        }
+      } while (SSL_pending(ssl) > 0);
+      return true;
+    });
+  });
+}
+#endif
+
+constexpr benchmark benchmarks[] = {
+    {"udp_echo", udp_echo},
+    {"tcp_churn", tcp_churn},
+    {"file_read_4k", file_read_4k},
+#if defined(BENCH_TLS)
+    {"tls_echo", tls_echo},
+#endif
+};
+
+}  // namespace
+
+std::span<const bench::benchmark> bench::io_benchmarks() { return benchmarks; }

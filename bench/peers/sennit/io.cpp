@@ -1,0 +1,115 @@
+// sennit's side of the I/O workloads.
+#include <sennit/sennit.hpp>
+
+#include "common/load.hpp"
+#include "common/program.hpp"
+#if defined(BENCH_TLS)
+#include <sennit/tls.hpp>
+
+#include "common/tls_load.hpp"
+#endif
+
+namespace {
+
+using namespace bench;
+
+/// Runs serve(socket) in a fiber under the load, and reports the CPU time of the runtime.
+template <class Load, class Socket, class Serve>
+void measure_fiber(const char* name, double seconds, double operations, Serve&& serve) {
+  const auto load = load_process::of<Load>();
+  sennit::run({.workers = 1, .stall_threshold = {}}, [&] {
+    Socket socket = Socket::bind("127.0.0.1:0");
+    sennit::fiber server([&] { serve(socket); });
+    sennit::blocking([&] {
+      load.connect(socket.local_endpoint().port());
+      measure_server(name, seconds, operations, load);
+      load.end();
+    });
+    server.join();
+  });
+}
+
+void udp_echo(double seconds) {
+  measure_fiber<udp_load, sennit::udp_socket>("udp_echo", seconds, 1, [](sennit::udp_socket& socket) {
+    static constexpr std::size_t batch = 64;
+    std::array<std::array<std::byte, 256>, batch> bytes;
+    std::array<sennit::incoming_datagram, batch> in;
+    std::array<sennit::outgoing_datagram, batch> out;
+    for (std::size_t i = 0; i < batch; ++i) in[i].room = bytes[i];
+    for (;;) {
+      const std::size_t count = socket.receive_batch(in);
+      for (std::size_t i = 0; i < count; ++i) {
+        if (in[i].got.size == 0) return;
+        out[i] = {in[i].data(), in[i].from};
+      }
+      socket.send_batch(std::span(out).first(count));
+    }
+  });
+}
+
+void tcp_churn(double seconds) {
+  measure_fiber<churn_load, sennit::tcp_listener>("tcp_churn", seconds, churn_load::at_a_time,
+                                                  [](sennit::tcp_listener& listener) {
+                                                    sennit::scope sessions;
+                                                    sessions.spawn([&] {
+                                                      for (;;) {
+                                                        sessions.spawn([&, stream = listener.accept()]() mutable {
+                                                          std::array<std::byte, 1> said;
+                                                          stream.read_exact(said);
+                                                          stream.write_all(said);
+                                                          if (said[0] == std::byte{'q'}) sessions.request_stop();
+                                                        });
+                                                      }
+                                                    });
+                                                    try {
+                                                      sessions.join();
+                                                    } catch (const std::system_error& e) {  // the fiber that accepts
+                                                      if (e.code() != std::errc::operation_canceled) throw;
+                                                    }
+                                                  });
+}
+
+void file_read_4k(double seconds) {
+  const cached_file cached;
+  sennit::run({.workers = 1, .stall_threshold = {}}, [&] {
+    auto file = sennit::file::adopt(::dup(cached.fd), "cached");
+    measure("file_read_4k", seconds, 1, [&](std::uint64_t n) {
+      alignas(4096) std::array<std::byte, cached_file::block> into;
+      for (std::uint64_t i = 0; i < n; ++i) {
+        if (file.read_at(into, cached_file::offset(i)) != into.size()) fail("read_at");
+      }
+    });
+  });
+}
+
+#if defined(BENCH_TLS)
+void tls_echo(double seconds) {
+  const tls_identity identity = make_identity();
+  const sennit::tls_context context({.certificate_pem = identity.certificate, .key_pem = identity.key});
+  measure_fiber<tls_load, sennit::tcp_listener>(
+      "tls_echo", seconds, tls_load::connections, [&](sennit::tcp_listener& listener) {
+        sennit::scope sessions;
+        for (std::size_t i = 0; i < tls_load::connections; ++i) {
+          sessions.spawn([&, stream = sennit::tls_stream(listener.accept(), context)]() mutable {
+            stream.handshake_as_server();
+            std::array<std::byte, 4096> bytes;
+            while (const std::size_t n = stream.read_some(bytes)) stream.write_all(std::span(bytes).first(n));
+          });
+        }
+        sessions.join();
+      });
+}
+#endif
+
+constexpr benchmark benchmarks[] = {
+    {"udp_echo", udp_echo},
+    {"tcp_churn", tcp_churn},
+    {"file_read_4k", file_read_4k},
+#if defined(BENCH_TLS)
+    {"tls_echo", tls_echo},
+#endif
+};
+
+}  // namespace
+
+std::span<const bench::benchmark> bench::io_benchmarks() { return benchmarks; }
