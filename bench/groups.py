@@ -80,6 +80,13 @@ GROUPS = {
             "accept, receive a byte, send a byte, close; CPU per connection",
             "an epoll loop: accept4 until nobody is left, recv when there is something"),
         benchmark(
+            "tcp_accept",
+            "the connections of tcp_churn to a tcp_server, which has a listener for each worker: one worker, then two; "
+            "CPU per connection. The load has no CPU of its own",
+            "none: two workers are to cost what one costs",
+            workers=2,
+            results=(("tcp_accept_1_worker", "ns", "lower"), ("tcp_accept_2_workers", "ns", "lower"))),
+        benchmark(
             "file_read_4k",
             "read_at of 4 KiB of a file that is in the page cache; time per read",
             "pread"),

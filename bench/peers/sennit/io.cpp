@@ -69,6 +69,28 @@ void tcp_churn(double seconds) {
                                                   });
 }
 
+void accept_by(const char* name, double seconds, unsigned workers) {
+  const auto load = load_process::of<churn_load>();
+  sennit::run({.workers = workers, .stall_threshold = {}}, [&] {
+    sennit::tcp_server server("127.0.0.1:0", [](sennit::tcp_stream stream) {
+      std::array<std::byte, 1> said;
+      stream.read_exact(said);
+      stream.write_all(said);
+    });
+    sennit::blocking([&] {
+      load.connect(server.local_endpoint().port());
+      measure_server(name, seconds, churn_load::at_a_time, load);
+      load.end();
+    });
+    server.stop(std::chrono::seconds(1));
+  });
+}
+
+void tcp_accept(double seconds) {
+  accept_by("tcp_accept_1_worker", seconds, 1);
+  accept_by("tcp_accept_2_workers", seconds, 2);
+}
+
 void file_read_4k(double seconds) {
   const cached_file cached;
   sennit::run({.workers = 1, .stall_threshold = {}}, [&] {
@@ -102,9 +124,7 @@ void tls_echo(double seconds) {
 #endif
 
 constexpr benchmark benchmarks[] = {
-    {"udp_echo", udp_echo},
-    {"tcp_churn", tcp_churn},
-    {"file_read_4k", file_read_4k},
+    {"udp_echo", udp_echo}, {"tcp_churn", tcp_churn}, {"tcp_accept", tcp_accept}, {"file_read_4k", file_read_4k},
 #if defined(BENCH_TLS)
     {"tls_echo", tls_echo},
 #endif
