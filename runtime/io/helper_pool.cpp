@@ -50,11 +50,12 @@ std::uint16_t helper_pool::try_run(task&& work, wait_bound until) {
       work_.notify_one();
     } else if (helpers_.size() < max_helpers) {
       const blocked_signals guard;
-      const helper self = helpers_.emplace(helpers_.end());
+      helper self = helpers_.end();
       try {
+        self = helpers_.emplace(helpers_.end());
         *self = std::thread([this, self] { serve(self); });
       } catch (...) {
-        helpers_.erase(self);
+        if (self != helpers_.end()) helpers_.erase(self);
         // No thread to be had: those that there are will come to it.
         if (helpers_.empty()) {
           first_ = last_ = nullptr;
