@@ -43,11 +43,6 @@ std::ptrdiff_t write_once(host& h, const io_slot& slot, io_window<std::span<cons
 
 // What others have open too is read and written by calls of its own, which take several buffers.
 
-bool is_shared(const io_handle& handle) noexcept {
-  const io_slot* const slot = handle.slot();
-  return slot != nullptr && (slot->kind() == fd_kind::shared || slot->kind() == fd_kind::file);
-}
-
 template <class Byte>
 std::ptrdiff_t move_parts(const io_handle& handle, direction d, std::span<Byte> bytes,
                           const stop_token& stop) noexcept {

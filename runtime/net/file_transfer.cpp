@@ -8,6 +8,7 @@
 
 #include "io/error_code.hpp"
 #include "io/file_source.hpp"
+#include "net/shared_io.hpp"
 #include "net/socket.hpp"
 
 namespace sennit::inline v0::detail {
@@ -18,7 +19,7 @@ namespace {
 class sending {
  public:
   sending(byte_stream& to, const io_handle& handle, const file& from, const stop_token& stop)
-      : to_(to), handle_(handle), source_(from), stop_(stop) {}
+      : to_(to), handle_(handle), source_(from), stop_(stop), copies_(is_shared(handle)) {}
 
   /// Sends a part of at most `most` bytes. How many: 0 at the end of the file and on an error.
   std::size_t send_part(std::int64_t at, std::size_t most, std::error_code& ec) noexcept {
@@ -55,7 +56,7 @@ class sending {
   const io_handle& handle_;
   file_source source_;
   const stop_token& stop_;
-  bool copies_ = false;
+  bool copies_;  // also to a blocking descriptor, on which sendfile(2) would wait
   std::unique_ptr<part_buffer> buffer_;
 };
 

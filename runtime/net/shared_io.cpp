@@ -39,6 +39,11 @@ std::size_t size_of(std::span<const iovec> parts) noexcept {
 
 }  // namespace
 
+bool is_shared(const io_handle& handle) noexcept {
+  const io_slot* const slot = handle.slot();
+  return slot != nullptr && (slot->kind() == fd_kind::shared || slot->kind() == fd_kind::file);
+}
+
 std::ptrdiff_t move_shared(const io_handle& handle, direction d, std::span<const iovec> parts,
                            const stop_token& stop) noexcept {
   io_slot& slot = *handle.slot();

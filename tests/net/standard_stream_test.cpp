@@ -18,6 +18,7 @@
 
 #include "base/unique_fd.hpp"
 #include "net/connected.hpp"
+#include "support/files.hpp"
 #include "support/runtimes.hpp"
 
 namespace sennit::test {
@@ -124,6 +125,22 @@ TEST_P(standard_stream_test, a_writer_waits_for_room) {
       reader.join();
       EXPECT_EQ(got, sent);
       EXPECT_EQ(::fcntl(p.in.get(), F_GETFL), flags);
+    }
+  });
+}
+
+TEST_P(standard_stream_test, a_file_waits_for_room_too) {
+  const scratch_directory dir;
+  run([&] {
+    file f = file::open(dir / "f", open_mode::read_write | open_mode::create);
+    f.write_at(std::vector<std::byte>(1 << 20), 0);
+    for (const auto& make : {+[] { return a_pipe(); }, +[] { return a_socket_pair(); }}) {
+      const blocking_pair p = make();
+      auto out = standard_stream::open(p.in.get());
+      out.expires_after(20ms);
+      std::error_code ec;
+      EXPECT_LT(out.send_file(f, 0, to_end, ec), 1U << 20);  // nobody reads: sendfile(2) would never come back
+      EXPECT_EQ(ec, error::deadline_passed);
     }
   });
 }
