@@ -60,6 +60,27 @@ class server_shard::running_connection {
   running_connection* prev_ = nullptr;
 };
 
+/// On its way to a handler: counted as dropped if it does not get there.
+class server_shard::accepted_connection {
+ public:
+  accepted_connection(server_shard& home, io_handle handle) noexcept : home_(&home), handle_(std::move(handle)) {}
+  accepted_connection(accepted_connection&& other) noexcept
+      : home_(std::exchange(other.home_, nullptr)), handle_(std::move(other.handle_)) {}
+  accepted_connection& operator=(accepted_connection&&) = delete;
+  ~accepted_connection() {
+    if (home_ != nullptr) home_->add(&server_stats::dropped);
+  }
+
+  io_handle arrive() noexcept {
+    home_ = nullptr;
+    return std::move(handle_);
+  }
+
+ private:
+  server_shard* home_;
+  io_handle handle_;
+};
+
 void server_shard::serve(unsigned index, const stop_token& stop) noexcept {
   fiber_block& self = *current_fiber();
   if (setup_.shards > 1) move_to(*this_worker()->home.workers()[index]);
@@ -147,7 +168,8 @@ bool server_shard::last_round::is_over(std::size_t came) noexcept {
 void server_shard::start(scope& connections, accepted& one) {
   if (setup_.tcp) static_cast<void>(set_option(one.fd, IPPROTO_TCP, TCP_NODELAY, 1));  // a reset may have come first
   std::error_code ec;
-  io_handle connection = make_handle(one.fd, setup_.tcp ? fd_kind::stream_tcp : fd_kind::other, false, ec);
+  accepted_connection connection(*this,
+                                 make_handle(one.fd, setup_.tcp ? fd_kind::stream_tcp : fd_kind::other, false, ec));
   worker* there = nullptr;
   if (setup_.connections.pinned && setup_.shards == 1) {
     const auto all = this_worker()->home.workers();
@@ -155,19 +177,18 @@ void server_shard::start(scope& connections, accepted& one) {
   }
   try {
     throw_if(ec, "no memory for a connection");
-    connections.spawn(
-        {.name = setup_.connections.name,
-         .stack_size = setup_.connections.stack_size,
-         .pinned = setup_.connections.pinned},
-        [this, c = std::move(connection), peer = one.peer, there]() mutable { run(std::move(c), peer, there); });
+    connections.spawn({.name = setup_.connections.name,
+                       .stack_size = setup_.connections.stack_size,
+                       .pinned = setup_.connections.pinned},
+                      [this, c = std::move(connection), peer = one.peer, there]() mutable { run(c, peer, there); });
   } catch (const std::exception& e) {
-    add(&server_stats::dropped);
     if (!is_cancellation(e)) log(log_level::error, "server %s: %s", setup_.at.to_string().c_str(), e.what());
   }
 }
 
-void server_shard::run(io_handle connection, const peer_address& peer, worker* there) {
+void server_shard::run(accepted_connection& one, const peer_address& peer, worker* there) {
   if (there != nullptr) move_to(*there);
+  io_handle connection = one.arrive();
   const running_connection me(*this, peer);
   try {
     setup_.handler->run(std::move(connection));

@@ -57,6 +57,7 @@ class server_shard {
 
  private:
   class running_connection;
+  class accepted_connection;
   /// What is left to accept once the server stops. The accepting fiber's.
   struct last_round {
     nanos deadline;
@@ -68,7 +69,7 @@ class server_shard {
   void close() noexcept;
   void accept_all(scope& connections, const stop_token& stop);
   void start(scope& connections, accepted& one);
-  void run(io_handle connection, const peer_address& peer, worker* there);
+  void run(accepted_connection& one, const peer_address& peer, worker* there);
   void add(std::uint64_t server_stats::* which, std::uint64_t n = 1) noexcept;
   [[nodiscard]] last_round begin_last_round() noexcept;
 
