@@ -107,7 +107,12 @@ int main(int argc, char** argv) try {
     sennit::scope output;
     output.spawn([&] { print_lines(stages.back().child.out()); });
     const bool in_time = finish(stages, milliseconds(timeout_ms), milliseconds(grace_ms));
-    output.join();
+    if (!in_time) output.request_stop();  // who was started by one of them may hold the pipe
+    try {
+      output.join();
+    } catch (const std::system_error& e) {
+      if (e.code() != std::errc::operation_canceled) throw;
+    }
     for (const stage& s : stages) {
       std::cerr << s.command << ": ";
       (s.ended->signal() != 0 ? std::cerr << "signal " << s.ended->signal() : std::cerr << "exit " << s.ended->code())

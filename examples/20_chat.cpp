@@ -52,9 +52,11 @@ void session(example::chat_rooms& rooms, std::size_t waiting, std::chrono::milli
   stream.expires_never();
 
   example::chat_member me(std::string(*name), waiting);
+  sennit::event all_written;
   sennit::scope writing;
   writing.spawn({.name = "write"}, [&] {
     for (const std::string& text : me.to_read) write_line(stream, text);
+    all_written.set();
   });
   rooms.move(me, "lobby");
   std::string why = "bye\n";
@@ -66,8 +68,9 @@ void session(example::chat_rooms& rooms, std::size_t waiting, std::chrono::milli
   }
   rooms.move(me, "");  // from now on nobody refers to `me`
   if (!why.empty()) std::clog << me.name + " leaves: " + why.substr(0, why.find('\n')) + "\n";
-  stream.expires_after(patience);  // what is left to read, and nobody waits longer
-  me.to_read.close();
+  me.to_read.close();  // what is left to read, and nobody waits longer
+  if (!all_written.wait_for(patience)) writing.request_stop();
+  stream.expires_after(patience);
   try {
     writing.join();
     if (!why.empty()) write_line(stream, why);

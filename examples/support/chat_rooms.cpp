@@ -12,6 +12,7 @@ void chat_rooms::move(chat_member& who, const std::string& room) {
     tell(who.room, "* " + who.name + " has left " + who.room + "\n");
   }
   who.room = closed_ ? "" : room;
+  if (closed_) who.told_to_go.request_stop();
   if (who.room.empty()) return;
   rooms_[room].insert(&who);
   tell(room, "* " + who.name + " has joined " + room + "\n");
