@@ -139,7 +139,7 @@ const std::vector<session> all_sessions{
     {"pipes", sessions::pipes},
     {"files", sessions::files},
     {"file_streams", sessions::file_streams},
-    {"sent_files", sessions::sent_files, {host_call::file_readv_nowait}},
+    {"sent_files", sessions::sent_files, {host_call::file_readv_nowait, host_call::file_flags}},
     {"signals", sessions::signals, {host_call::read}},
     {"processes", sessions::processes},
 };

@@ -84,8 +84,10 @@ void stop_in_a_storm(std::size_t rounds, Make&& make, Connect&& connect) {
 TEST_P(server_linux, a_storm_while_it_stops_loses_no_tcp_client) {
   sennit::runtime rt(opts());
   stop_in_a_storm(
-      scaled(50),
-      [&](std::size_t i) { return tcp_server(rt, "127.0.0.1:0", {.connections = {.pinned = i % 2 == 1}}, echo{}); },
+      scaled(20),
+      [&](std::size_t i) {
+        return tcp_server(rt, "127.0.0.1:0", {.connections = {.pinned = i % 2 == 1}, .handshake_time = 300ms}, echo{});
+      },
       // Who knocks at a server that stops hears nothing for a second: it gives up earlier, and has not got in.
       [](const endpoint& at, std::error_code& ec) {
         return tcp_stream::connect(at, std::chrono::steady_clock::now() + 20ms, ec);

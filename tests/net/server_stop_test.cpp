@@ -64,7 +64,8 @@ TEST_P(server_stop, at_the_deadline_the_rest_is_stopped_and_named) {
   std::string at;
   run([&] {
     gate g;
-    tcp_server s("127.0.0.1:0", {.connections = {.name = "session"}}, [&](tcp_stream) { g.pass(); });
+    tcp_server s("127.0.0.1:0", {.connections = {.name = "session"}, .stop_timeout = 20s},
+                 [&](tcp_stream) { g.pass(); });
     at = s.local_endpoint().to_string();
     auto client = tcp_stream::connect(s.local_endpoint());
     const std::string me = client.local_endpoint().to_string();

@@ -25,6 +25,7 @@ class signal_storm {
   ~signal_storm() {
     ended_ = true;
     thread_.join();
+    ::signal(SIGPROF, SIG_IGN);  // what is on its way to a thread that gets no CPU
     ::sigaction(SIGPROF, &before_, nullptr);
   }
   signal_storm(const signal_storm&) = delete;
