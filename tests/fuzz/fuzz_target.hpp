@@ -1,6 +1,6 @@
 #pragma once
 // What is fuzzed: functions from bytes to nothing, that end the process when a promise is broken. libFuzzer invents
-// bytes for each (lane fuzz); the corpora are replayed as ordinary tests in every lane.
+// bytes for each (lane fuzz); the corpora are replayed as ordinary tests in lanes release and asan.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

@@ -1,4 +1,4 @@
-// The corpora of the fuzz targets as ordinary tests: what once was found stays found, in every lane.
+// The corpora of the fuzz targets as ordinary tests: what once was found stays found.
 #include <gtest/gtest.h>
 
 #include <filesystem>
