@@ -155,8 +155,9 @@ class tcp_server : public detail::server {
  public:
   struct options {
     /// Of each listener. With reuse_port other processes of this user may listen at the same port and get their part of
-    /// the connections, so that one can take over from another. Otherwise the port is this server's alone, also where
-    /// its own listeners share it, and one that somebody has is address_in_use.
+    /// the connections, so that one can take over from another. Otherwise one that somebody has is address_in_use, and
+    /// so is this one for everybody else; only a program of this user that asks for a share (SO_REUSEPORT) gets in
+    /// beside several listeners. With steering::one_listener it does not.
     tcp_listener::options listener = {};
     sennit::steering steering = sennit::steering::hash;
     connection_options connections = {};

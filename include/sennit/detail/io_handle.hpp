@@ -37,7 +37,8 @@ class SENNIT_API io_handle {
 /// thread, the rest from who may use the object itself.
 class io_object {
  public:
-  /// From now on, each wait of this object fails with deadline_passed at that time. Absolute once set.
+  /// From now on, each wait of this object that begins fails with deadline_passed at that time; one that is under way
+  /// keeps the deadline that it began with. Absolute once set.
   template <class Rep, class Period>
   void expires_after(std::chrono::duration<Rep, Period> d) noexcept {
     handle_.set_deadline(deadline_in(d));
