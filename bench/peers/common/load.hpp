@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -38,6 +39,17 @@ inline std::uint16_t local_port(int fd) {
 
 inline void must_move(std::ptrdiff_t moved, std::size_t wanted) {
   if (moved < 0 || static_cast<std::size_t>(moved) != wanted) fail("the load: a connection ended");
+}
+
+/// f() until it has something. A load that slept would have to be woken, and who wakes it pays: now and then the
+/// server.
+template <class F>
+auto spinning(F&& f) {
+  for (;;) {
+    const auto result = f();
+    if (result >= 0 || errno != EAGAIN) return result;
+    ::sched_yield();
+  }
 }
 
 /// The process. To be made before any thread.
@@ -152,7 +164,7 @@ class udp_load {
         must_move(::sendmmsg(fd_, messages_.data(), n, 0), n);
         sent += n;
       }
-      const int n = ::recvmmsg(fd_, messages_.data(), batch, MSG_WAITFORONE, nullptr);
+      const int n = spinning([&] { return ::recvmmsg(fd_, messages_.data(), batch, MSG_DONTWAIT, nullptr); });
       if (n <= 0) fail("the load: recvmmsg");
       back += static_cast<std::uint64_t>(n);
     }
@@ -185,8 +197,8 @@ class churn_load {
       }
       for (const int fd : fds) {
         char answer[2];
-        must_move(::recv(fd, answer, sizeof answer, 0), 1);
-        must_move(::recv(fd, answer, sizeof answer, 0), 0);
+        must_move(spinning([&] { return ::recv(fd, answer, sizeof answer, MSG_DONTWAIT); }), 1);
+        must_move(spinning([&] { return ::recv(fd, answer, sizeof answer, MSG_DONTWAIT); }), 0);
         ::close(fd);
       }
     }

@@ -1,5 +1,6 @@
 #pragma once
 // The load of tls_echo, and the certificate that both servers show.
+#include <fcntl.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
@@ -52,6 +53,7 @@ class tls_load {
       ssl = SSL_new(context_);
       SSL_set_fd(ssl, local_socket(SOCK_STREAM, port, true));
       if (SSL_connect(ssl) != 1) fail("the load: no TLS handshake");
+      ::fcntl(SSL_get_fd(ssl), F_SETFL, O_NONBLOCK);
     }
   }
   ~tls_load() {
@@ -63,11 +65,19 @@ class tls_load {
   void run(std::uint64_t rounds) {
     for (; rounds > 0; --rounds) {
       for (SSL* const ssl : all_) must_move(SSL_write(ssl, bytes_.data(), size), size);
-      for (SSL* const ssl : all_) must_move(SSL_read(ssl, bytes_.data(), size), size);
+      for (SSL* const ssl : all_) must_move(spinning([&] { return read(ssl); }), size);
     }
   }
 
  private:
+  /// As recv(2).
+  int read(SSL* ssl) {
+    const int n = SSL_read(ssl, bytes_.data(), size);
+    if (n > 0) return n;
+    errno = SSL_get_error(ssl, n) == SSL_ERROR_WANT_READ ? EAGAIN : EIO;
+    return -1;
+  }
+
   SSL_CTX* context_ = SSL_CTX_new(TLS_client_method());
   std::array<SSL*, connections> all_{};
   std::array<char, size> bytes_{};
