@@ -25,19 +25,23 @@ struct parking {
   bool interruptible;
 };
 
-void unlock_all(const park_plan& plan) noexcept SENNIT_NO_ANALYSIS {
-  // The waiter cannot leave park() before it has taken every lock that holds a node of it, so the plan is there as long
-  // as one lock is ours. After the last unlock nothing here may be read.
-  spin_lock* const first = plan.held;
-  const std::span<spin_lock* const> rest = plan.more_held;
-  if (first != nullptr) first->unlock();
-  for (spin_lock* lock : rest) lock->unlock();
-}
+/// The locks of a plan. A waiter that is woken takes each of them before its nodes and their list of locks go; its
+/// plan, a temporary of whoever called park(), goes before that.
+struct held_locks {
+  explicit held_locks(const park_plan& plan) noexcept : first(plan.held), rest(plan.more_held) {}
+
+  void unlock() const noexcept SENNIT_NO_ANALYSIS {
+    if (first != nullptr) first->unlock();
+    for (spin_lock* lock : rest) lock->unlock();
+  }
+
+  spin_lock* first;
+  std::span<spin_lock* const> rest;
+};
 
 /// Runs on the next context, after `f` has left its stack: only now may anybody wake it.
 void publish_parked(worker& w, fiber_block& f, void* arg) noexcept SENNIT_NO_ANALYSIS {
   const parking& p = *static_cast<parking*>(arg);
-  const park_plan& plan = p.plan;
   const bool timed = p.deadline != never;
   if (timed) {
     // Held until the fiber is parked: a timer that expires before would find nobody to wake, and be lost.
@@ -46,11 +50,11 @@ void publish_parked(worker& w, fiber_block& f, void* arg) noexcept SENNIT_NO_ANA
     f.timer.epoch = f.state.epoch();
     w.timers.insert(f.timer, w.last_poll());
   }
-  const bool nothing_held = plan.held == nullptr && plan.more_held.empty();
-  const bool parked = f.state.publish(p.interruptible);
+  const held_locks held(p.plan);
+  const bool parked = f.state.publish(p.interruptible);  // from now on `p` and its plan may be gone
   // Without a lock of a queue the fiber may be gone as soon as it is published: by its timer, once that lock is free,
   // or by a stop at once. It then takes the timer's lock to disarm, so unlocking that first would be the last access.
-  if (!nothing_held) unlock_all(plan);
+  held.unlock();
   if (timed) w.timers.lock.unlock();
   if (!parked) w.home.requeue(w, f);  // a stop came first
 }
@@ -61,7 +65,7 @@ std::uint16_t park_fiber(fiber_block& f, const park_plan& plan) noexcept {
   const bool ambient_first = interruptible && f.ambient_deadline < plan.until.deadline;
   parking p{plan, ambient_first ? f.ambient_deadline : plan.until.deadline, interruptible};
   if (p.deadline != never && (ambient_first || !plan.in_the_future) && p.deadline <= w->home.outside().now()) {
-    unlock_all(plan);
+    held_locks(plan).unlock();
     take_turns(f);
     return ambient_first ? case_ambient_timeout : case_timeout;
   }
@@ -84,7 +88,7 @@ std::uint16_t park_thread(thread_waiter& t, const park_plan& plan) noexcept SENN
   const std::uint32_t epoch = t.state.epoch();
   const nanos deadline = plan.until.deadline;
   const bool published = t.state.publish(false);
-  unlock_all(plan);
+  held_locks(plan).unlock();
   if (!published) return t.state.case_won();  // noted before
   for (;;) {
     const auto seen = t.state.peek();
@@ -106,7 +110,7 @@ std::uint16_t park_without_token(waiter& self, const park_plan& plan) noexcept {
 
 [[gnu::noinline]] std::uint16_t park_with_token(waiter& self, const park_plan& plan) noexcept {
   if (plan.until.stop->stop_requested()) {
-    unlock_all(plan);
+    held_locks(plan).unlock();
     take_turns(self);
     return case_token;
   }
@@ -144,7 +148,7 @@ std::uint16_t park_polling(thread_waiter& self, const park_plan& plan, std::span
   self.polling.store(true, release);  // mm:thread-polling
   const std::uint32_t epoch = self.state.epoch();
   const bool published = self.state.publish(false);
-  unlock_all(plan);
+  held_locks(plan).unlock();
   int got = 1;
   if (published) {
     do got = system_host().poll(fds.data(), fds.size(), plan.until.deadline);

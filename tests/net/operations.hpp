@@ -1,5 +1,6 @@
 #pragma once
 // Every operation that waits for a descriptor, in one table: what all of them promise is tested once for all.
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -21,7 +22,6 @@
 #include "net/black_hole.hpp"
 #include "net/streams.hpp"
 #include "net/unix_names.hpp"
-#include "support/files.hpp"
 
 namespace sennit::test {
 
@@ -149,13 +149,15 @@ operation write_several() {
   });
 }
 
-/// For those below: 64 KiB. Opened once.
+/// For those below: 64 KiB. Made once, without a wait.
 inline file& some_file() {
-  static const scratch_directory dir;
   static file f = [] {
-    file made = file::open(dir / "f", open_mode::read_write | open_mode::create);
-    made.write_at(bytes(1 << 16), 0);
-    return made;
+    char name[] = "/tmp/sennit-file-XXXXXX";
+    const int fd = ::mkostemp(name, O_CLOEXEC);
+    ::unlink(name);
+    const bytes content(1 << 16);
+    EXPECT_EQ(::write(fd, content.data(), content.size()), static_cast<ssize_t>(content.size()));
+    return file::adopt(fd, name);
   }();
   return f;
 }
