@@ -135,52 +135,31 @@ std::size_t byte_stream::write_all(buffer_list<const_buffer> from, std::error_co
 }
 
 std::size_t byte_stream::read_some(buffer into, const stop_token& stop) {
-  std::error_code ec;
-  const std::size_t n = read_some(into, ec, stop);
-  throw_of(ec, handle_, "read_some");
-  return n;
+  return or_throw(handle_, "read_some", [&](std::error_code& ec) { return read_some(into, ec, stop); });
 }
 
 std::size_t byte_stream::read_some(buffer_list<buffer> into, const stop_token& stop) {
-  std::error_code ec;
-  const std::size_t n = read_some(into, ec, stop);
-  throw_of(ec, handle_, "read_some");
-  return n;
+  return or_throw(handle_, "read_some", [&](std::error_code& ec) { return read_some(into, ec, stop); });
 }
 
 std::size_t byte_stream::read_exact(buffer into, const stop_token& stop) {
-  std::error_code ec;
-  const std::size_t n = read_exact(into, ec, stop);
-  throw_of(ec, handle_, "read_exact");
-  return n;
+  return or_throw(handle_, "read_exact", [&](std::error_code& ec) { return read_exact(into, ec, stop); });
 }
 
 std::size_t byte_stream::write_some(const_buffer from, const stop_token& stop) {
-  std::error_code ec;
-  const std::size_t n = write_some(from, ec, stop);
-  throw_of(ec, handle_, "write_some");
-  return n;
+  return or_throw(handle_, "write_some", [&](std::error_code& ec) { return write_some(from, ec, stop); });
 }
 
 std::size_t byte_stream::write_some(buffer_list<const_buffer> from, const stop_token& stop) {
-  std::error_code ec;
-  const std::size_t n = write_some(from, ec, stop);
-  throw_of(ec, handle_, "write_some");
-  return n;
+  return or_throw(handle_, "write_some", [&](std::error_code& ec) { return write_some(from, ec, stop); });
 }
 
 std::size_t byte_stream::write_all(const_buffer from, const stop_token& stop) {
-  std::error_code ec;
-  const std::size_t n = write_all(from, ec, stop);
-  throw_of(ec, handle_, "write_all");
-  return n;
+  return or_throw(handle_, "write_all", [&](std::error_code& ec) { return write_all(from, ec, stop); });
 }
 
 std::size_t byte_stream::write_all(buffer_list<const_buffer> from, const stop_token& stop) {
-  std::error_code ec;
-  const std::size_t n = write_all(from, ec, stop);
-  throw_of(ec, handle_, "write_all");
-  return n;
+  return or_throw(handle_, "write_all", [&](std::error_code& ec) { return write_all(from, ec, stop); });
 }
 
 }  // namespace sennit::inline v0::detail

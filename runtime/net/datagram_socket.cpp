@@ -131,30 +131,19 @@ std::size_t datagram_socket::send_batch(std::span<const outgoing_datagram> messa
 }
 
 received datagram_socket::receive(buffer into, const stop_token& stop) {
-  std::error_code ec;
-  const received got = receive(into, ec, stop);
-  throw_of(ec, handle_, "receive");
-  return got;
+  return or_throw(handle_, "receive", [&](std::error_code& ec) { return receive(into, ec, stop); });
 }
 
 received datagram_socket::receive_from(buffer into, socket_address& from, const stop_token& stop) {
-  std::error_code ec;
-  const received got = receive_from(into, from, ec, stop);
-  throw_of(ec, handle_, "receive_from");
-  return got;
+  return or_throw(handle_, "receive_from", [&](std::error_code& ec) { return receive_from(into, from, ec, stop); });
 }
 
 std::size_t datagram_socket::receive_batch(std::span<incoming_datagram> into, const stop_token& stop) {
-  std::error_code ec;
-  const std::size_t count = receive_batch(into, ec, stop);
-  throw_of(ec, handle_, "receive_batch");
-  return count;
+  return or_throw(handle_, "receive_batch", [&](std::error_code& ec) { return receive_batch(into, ec, stop); });
 }
 
 void datagram_socket::send(const_buffer message, const stop_token& stop) {
-  std::error_code ec;
-  send(message, ec, stop);
-  throw_of(ec, handle_, "send");
+  or_throw(handle_, "send", [&](std::error_code& ec) { send(message, ec, stop); });
 }
 
 void datagram_socket::send_to(const_buffer message, const socket_address& to, const stop_token& stop) {
@@ -170,10 +159,7 @@ void datagram_socket::send_to(const_buffer message, const endpoint& to, const st
 }
 
 std::size_t datagram_socket::send_batch(std::span<const outgoing_datagram> messages, const stop_token& stop) {
-  std::error_code ec;
-  const std::size_t count = send_batch(messages, ec, stop);
-  throw_of(ec, handle_, "send_batch");
-  return count;
+  return or_throw(handle_, "send_batch", [&](std::error_code& ec) { return send_batch(messages, ec, stop); });
 }
 
 void datagram_socket::set_send_buffer(std::size_t bytes) { set_buffer_size(handle_, SO_SNDBUF, bytes); }

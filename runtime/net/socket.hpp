@@ -1,6 +1,7 @@
 #pragma once
 // What streams and listeners share: making sockets and slots, names of sockets.
 #include <system_error>
+#include <type_traits>
 
 #include <sennit/detail/io_handle.hpp>
 #include <sennit/endpoint.hpp>
@@ -36,6 +37,20 @@ std::error_code shut_down_sending(const io_handle& handle) noexcept;
 /// Throws std::system_error for what an operation said, if it said anything: with the name of the operation and, if
 /// there is one, of the peer.
 void throw_of(const std::error_code& ec, const io_handle& handle, const char* operation);
+
+/// f(ec), and what it sets is thrown so.
+template <class F>
+auto or_throw(const io_handle& handle, const char* operation, F&& f) {
+  std::error_code ec;
+  if constexpr (std::is_void_v<decltype(f(ec))>) {
+    f(ec);
+    throw_of(ec, handle, operation);
+  } else {
+    const auto result = f(ec);
+    throw_of(ec, handle, operation);
+    return result;
+  }
+}
 
 /// getsockname or getpeername of an open handle; throws std::system_error.
 endpoint name_of(const io_handle& handle, bool peer);

@@ -7,9 +7,7 @@ namespace sennit::inline v0::detail {
 void socket_stream::shutdown_send(std::error_code& ec) noexcept { ec = shut_down_sending(handle_); }
 
 void socket_stream::shutdown_send() {
-  std::error_code ec;
-  shutdown_send(ec);
-  throw_of(ec, handle_, "shutdown_send");
+  or_throw(handle_, "shutdown_send", [&](std::error_code& ec) { shutdown_send(ec); });
 }
 
 void socket_stream::set_send_buffer(std::size_t bytes) { set_buffer_size(handle_, SO_SNDBUF, bytes); }

@@ -62,9 +62,7 @@ void unix_datagram::send_descriptors(std::span<const int> fds, const_buffer mess
 }
 
 void unix_datagram::send_descriptors(std::span<const int> fds, const_buffer message, const stop_token& stop) {
-  std::error_code ec;
-  send_descriptors(fds, message, ec, stop);
-  detail::throw_of(ec, handle_, "send_descriptors");
+  detail::or_throw(handle_, "send_descriptors", [&](std::error_code& ec) { send_descriptors(fds, message, ec, stop); });
 }
 
 received unix_datagram::receive_descriptors(std::vector<descriptor>& fds, buffer into, std::error_code& ec,
@@ -73,10 +71,8 @@ received unix_datagram::receive_descriptors(std::vector<descriptor>& fds, buffer
 }
 
 received unix_datagram::receive_descriptors(std::vector<descriptor>& fds, buffer into, const stop_token& stop) {
-  std::error_code ec;
-  const received got = receive_descriptors(fds, into, ec, stop);
-  detail::throw_of(ec, handle_, "receive_descriptors");
-  return got;
+  return detail::or_throw(handle_, "receive_descriptors",
+                          [&](std::error_code& ec) { return receive_descriptors(fds, into, ec, stop); });
 }
 
 unix_datagram unix_datagram::adopt(int fd) {

@@ -54,37 +54,26 @@ received unix_seqpacket::receive_descriptors(std::vector<descriptor>& fds, buffe
 }
 
 void unix_seqpacket::send(const_buffer message, const stop_token& stop) {
-  std::error_code ec;
-  send(message, ec, stop);
-  detail::throw_of(ec, handle_, "send");
+  detail::or_throw(handle_, "send", [&](std::error_code& ec) { send(message, ec, stop); });
 }
 
 received unix_seqpacket::receive(buffer into, const stop_token& stop) {
-  std::error_code ec;
-  const received got = receive(into, ec, stop);
-  detail::throw_of(ec, handle_, "receive");
-  return got;
+  return detail::or_throw(handle_, "receive", [&](std::error_code& ec) { return receive(into, ec, stop); });
 }
 
 void unix_seqpacket::send_descriptors(std::span<const int> fds, const_buffer message, const stop_token& stop) {
-  std::error_code ec;
-  send_descriptors(fds, message, ec, stop);
-  detail::throw_of(ec, handle_, "send_descriptors");
+  detail::or_throw(handle_, "send_descriptors", [&](std::error_code& ec) { send_descriptors(fds, message, ec, stop); });
 }
 
 received unix_seqpacket::receive_descriptors(std::vector<descriptor>& fds, buffer into, const stop_token& stop) {
-  std::error_code ec;
-  const received got = receive_descriptors(fds, into, ec, stop);
-  detail::throw_of(ec, handle_, "receive_descriptors");
-  return got;
+  return detail::or_throw(handle_, "receive_descriptors",
+                          [&](std::error_code& ec) { return receive_descriptors(fds, into, ec, stop); });
 }
 
 void unix_seqpacket::shutdown_send(std::error_code& ec) noexcept { ec = detail::shut_down_sending(handle_); }
 
 void unix_seqpacket::shutdown_send() {
-  std::error_code ec;
-  shutdown_send(ec);
-  detail::throw_of(ec, handle_, "shutdown_send");
+  detail::or_throw(handle_, "shutdown_send", [&](std::error_code& ec) { shutdown_send(ec); });
 }
 
 credentials unix_seqpacket::peer_credentials() const { return detail::credentials_of(handle_); }

@@ -37,17 +37,13 @@ std::size_t unix_stream::read_descriptors(std::vector<descriptor>& fds, buffer i
 }
 
 std::size_t unix_stream::write_descriptors(std::span<const int> fds, const_buffer bytes, const stop_token& stop) {
-  std::error_code ec;
-  const std::size_t sent = write_descriptors(fds, bytes, ec, stop);
-  detail::throw_of(ec, handle_, "write_descriptors");
-  return sent;
+  return detail::or_throw(handle_, "write_descriptors",
+                          [&](std::error_code& ec) { return write_descriptors(fds, bytes, ec, stop); });
 }
 
 std::size_t unix_stream::read_descriptors(std::vector<descriptor>& fds, buffer into, const stop_token& stop) {
-  std::error_code ec;
-  const std::size_t size = read_descriptors(fds, into, ec, stop);
-  detail::throw_of(ec, handle_, "read_descriptors");
-  return size;
+  return detail::or_throw(handle_, "read_descriptors",
+                          [&](std::error_code& ec) { return read_descriptors(fds, into, ec, stop); });
 }
 
 credentials unix_stream::peer_credentials() const { return detail::credentials_of(handle_); }

@@ -44,6 +44,19 @@ void tls_base::throw_of(const std::error_code& ec, const char* operation) const 
   throw std::system_error(ec, what);
 }
 
+template <class F>
+auto tls_base::or_throw(const char* operation, F&& f) {
+  std::error_code ec;
+  if constexpr (std::is_void_v<decltype(f(ec))>) {
+    f(ec);
+    throw_of(ec, operation);
+  } else {
+    const auto result = f(ec);
+    throw_of(ec, operation);
+    return result;
+  }
+}
+
 void tls_base::handshake_as_client(std::string_view host, std::error_code& ec, const stop_token& stop) {
   guarded(core_.get(), ec, [&](tls_core& c) { c.handshake_as_client(host, ec, stop); });
 }
@@ -99,76 +112,47 @@ void tls_base::shutdown(std::error_code& ec, const stop_token& stop) {
 }
 
 void tls_base::handshake_as_client(std::string_view host, const stop_token& stop) {
-  std::error_code ec;
-  handshake_as_client(host, ec, stop);
-  throw_of(ec, "handshake");
+  or_throw("handshake", [&](std::error_code& ec) { handshake_as_client(host, ec, stop); });
 }
 
 void tls_base::handshake_as_server(const stop_token& stop) {
-  std::error_code ec;
-  handshake_as_server(ec, stop);
-  throw_of(ec, "handshake");
+  or_throw("handshake", [&](std::error_code& ec) { handshake_as_server(ec, stop); });
 }
 
 std::size_t tls_base::read_some(buffer into, const stop_token& stop) {
-  std::error_code ec;
-  const std::size_t n = read_some(into, ec, stop);
-  throw_of(ec, "read_some");
-  return n;
+  return or_throw("read_some", [&](std::error_code& ec) { return read_some(into, ec, stop); });
 }
 
 std::size_t tls_base::read_some(buffer_list<buffer> into, const stop_token& stop) {
-  std::error_code ec;
-  const std::size_t n = read_some(into, ec, stop);
-  throw_of(ec, "read_some");
-  return n;
+  return or_throw("read_some", [&](std::error_code& ec) { return read_some(into, ec, stop); });
 }
 
 std::size_t tls_base::read_exact(buffer into, const stop_token& stop) {
-  std::error_code ec;
-  const std::size_t n = read_exact(into, ec, stop);
-  throw_of(ec, "read_exact");
-  return n;
+  return or_throw("read_exact", [&](std::error_code& ec) { return read_exact(into, ec, stop); });
 }
 
 std::size_t tls_base::write_some(const_buffer from, const stop_token& stop) {
-  std::error_code ec;
-  const std::size_t n = write_some(from, ec, stop);
-  throw_of(ec, "write_some");
-  return n;
+  return or_throw("write_some", [&](std::error_code& ec) { return write_some(from, ec, stop); });
 }
 
 std::size_t tls_base::write_some(buffer_list<const_buffer> from, const stop_token& stop) {
-  std::error_code ec;
-  const std::size_t n = write_some(from, ec, stop);
-  throw_of(ec, "write_some");
-  return n;
+  return or_throw("write_some", [&](std::error_code& ec) { return write_some(from, ec, stop); });
 }
 
 std::size_t tls_base::write_all(const_buffer from, const stop_token& stop) {
-  std::error_code ec;
-  const std::size_t n = write_all(from, ec, stop);
-  throw_of(ec, "write_all");
-  return n;
+  return or_throw("write_all", [&](std::error_code& ec) { return write_all(from, ec, stop); });
 }
 
 std::size_t tls_base::write_all(buffer_list<const_buffer> from, const stop_token& stop) {
-  std::error_code ec;
-  const std::size_t n = write_all(from, ec, stop);
-  throw_of(ec, "write_all");
-  return n;
+  return or_throw("write_all", [&](std::error_code& ec) { return write_all(from, ec, stop); });
 }
 
 void tls_base::shutdown_send(const stop_token& stop) {
-  std::error_code ec;
-  shutdown_send(ec, stop);
-  throw_of(ec, "shutdown_send");
+  or_throw("shutdown_send", [&](std::error_code& ec) { shutdown_send(ec, stop); });
 }
 
 void tls_base::shutdown(const stop_token& stop) {
-  std::error_code ec;
-  shutdown(ec, stop);
-  throw_of(ec, "shutdown");
+  or_throw("shutdown", [&](std::error_code& ec) { shutdown(ec, stop); });
 }
 
 void tls_base::close() noexcept {

@@ -126,6 +126,8 @@ class tls_base {
  private:
   SENNIT_API void set_deadline(nanos deadline) noexcept;
   void throw_of(const std::error_code& ec, const char* operation) const;
+  template <class F>
+  auto or_throw(const char* operation, F&& f);
 
   std::unique_ptr<tls_core> core_;
 };
