@@ -71,7 +71,7 @@ TEST_P(server, who_waits_is_accepted_in_batches) {
     std::vector<unix_stream> clients;
     for (int i = 0; i < 10; ++i) clients.push_back(unix_stream::connect(at));
     std::array<detail::accepted, 7> batch;
-    for (const std::size_t count : {7, 3}) {
+    for (const std::size_t count : {7U, 3U}) {
       ASSERT_EQ(detail::accept_batch(listener, batch, ec, {}), count);
       for (std::size_t i = 0; i < count; ++i) ::close(batch[i].fd);
     }
