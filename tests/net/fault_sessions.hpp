@@ -18,6 +18,7 @@
 #include <sennit/signal_set.hpp>
 
 #include "net/unix_names.hpp"
+#include "support/blocked_signal.hpp"
 #include "support/files.hpp"
 #include "support/runtimes.hpp"
 
@@ -320,9 +321,9 @@ inline void sent_files(session_log& log) {
   log.ok(ec);
 }
 
+inline const blocked_signal session_signal(SIGRTMIN + 3);
+
 inline void signals(session_log& log) {
-  // One that nobody waits for any more is nobody's.
-  [[maybe_unused]] static const auto before = ::signal(SIGRTMIN + 3, SIG_IGN);
   signal_set set;
   if (!log.runs([&] { set = signal_set{SIGRTMIN + 3}; })) return;
   ::kill(::getpid(), SIGRTMIN + 3);

@@ -22,6 +22,7 @@
 #include "net/black_hole.hpp"
 #include "net/streams.hpp"
 #include "net/unix_names.hpp"
+#include "support/blocked_signal.hpp"
 
 namespace sennit::test {
 
@@ -367,9 +368,9 @@ inline operation read_of_file() {
           .close = closing(e, of)};
 }
 
+inline const blocked_signal operations_signal(SIGUSR2);
+
 inline operation wait_for_signal() {
-  // One that is still under way when its set ends is nobody's.
-  [[maybe_unused]] static const auto before = ::signal(SIGUSR2, SIG_IGN);
   const auto set = std::make_shared<signal_set>(signal_set{SIGUSR2});
   const auto of = [](signal_set& s) -> auto& { return s; };
   return {.run = limited(set, of, [](signal_set& s, auto& ec, auto& stop) { s.wait(ec, stop); }),
