@@ -24,7 +24,9 @@ std::ptrdiff_t move_ready(host& outside, int fd, direction d, std::span<const io
   const std::ptrdiff_t result = reads ? calls.readv(fd, parts.data(), count, file_call::at_position, RWF_NOWAIT)
                                       : calls.writev(fd, parts.data(), count, file_call::at_position, RWF_NOWAIT);
   if (result != -EOPNOTSUPP && result != -ENOSYS) return result;
-  // It knows no call that does not wait.
+  // It knows no call that does not wait. One for nothing tells whether it is open for this; poll(2) would not.
+  const std::ptrdiff_t allowed = reads ? outside.read(fd, nullptr, 0) : outside.write(fd, nullptr, 0);
+  if (allowed < 0) return allowed;
   pollfd p{fd, static_cast<short>(reads ? POLLIN : POLLOUT), 0};
   if (const int ready = outside.poll(&p, 1, 0); ready <= 0) return ready < 0 ? ready : -EAGAIN;
   if (reads) return outside.readv(fd, parts.data(), parts.size());
