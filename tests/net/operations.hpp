@@ -368,9 +368,13 @@ inline operation read_of_file() {
           .close = closing(e, of)};
 }
 
+#if SENNIT_TSAN
 inline const blocked_signal operations_signal(SIGUSR2);
+#endif
 
 inline operation wait_for_signal() {
+  // One that is still under way when its set ends is nobody's.
+  [[maybe_unused]] static const auto before = ::signal(SIGUSR2, SIG_IGN);
   const auto set = std::make_shared<signal_set>(signal_set{SIGUSR2});
   const auto of = [](signal_set& s) -> auto& { return s; };
   return {.run = limited(set, of, [](signal_set& s, auto& ec, auto& stop) { s.wait(ec, stop); }),
