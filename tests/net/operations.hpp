@@ -103,7 +103,8 @@ template <class Ends>
 struct filled {
   explicit filled(Ends&& made) : ends(std::move(made)) {}
   Ends ends;
-  std::atomic<bool> fed{false};
+  std::atomic<std::size_t> feeds{0};
+  std::atomic<std::size_t> runs_ended{0};
 };
 
 /// Writes until something ends it, or until the reader has begun to read: the kernel moves bytes on its own, so one
@@ -118,17 +119,18 @@ operation writing(Write write) {
   return {.run = limited(e, of,
                          [write](all_of& all, std::error_code& ec, const stop_token& stop) {
                            do write(all.ends.writer, ec, stop);
-                           while (!ec && !all.fed);
+                           while (!ec && all.feeds == 0);
+                           ++all.runs_ended;
                          }),
           .feed =
               [e] {
-                e->fed = true;
+                const std::size_t fed = ++e->feeds;
                 bytes room(1 << 16);
                 std::error_code ec;
                 do {
                   e->ends.reader.expires_after(std::chrono::milliseconds(1));
                   e->ends.reader.read_some(room, ec);
-                } while (!ec);
+                } while (!ec || e->runs_ended < fed);  // on a slow machine a deadline comes before the bytes
               },
           .close = closing(e, of)};
 }
