@@ -50,7 +50,7 @@ std::uint16_t helper_pool::try_run(task&& work, wait_bound until) {
       work_.notify_one();
     } else if (helpers_.size() < max_helpers) {
       const blocked_signals guard;
-      helper self = helpers_.end();
+      auto self = helpers_.end();
       try {
         self = helpers_.emplace(helpers_.end());
         *self = std::thread([this, self] { serve(self); });
