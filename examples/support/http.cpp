@@ -50,21 +50,20 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
   return std::ranges::equal(a, b, [](char x, char y) { return to_lower(x) == to_lower(y); });
 }
 
+}  // namespace
+
 std::string_view trim(std::string_view text) {
   const auto first = text.find_first_not_of(" \t");
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
-/// The text up to `separator`, which is taken off `text` together with it.
 std::string_view cut(std::string_view& text, char separator) {
   const auto end = std::min(text.find(separator), text.size());
   const auto head = text.substr(0, end);
   text.remove_prefix(std::min(end + 1, text.size()));
   return head;
 }
-
-}  // namespace
 
 // --- request ---
 

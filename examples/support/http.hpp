@@ -40,6 +40,11 @@ struct response {
   std::optional<std::uint64_t> body_size = {};  // of a body that is sent after the head, in place of `body`
 };
 
+/// Without the blanks and tabs around it.
+[[nodiscard]] std::string_view trim(std::string_view text);
+/// The text up to `separator`, which is taken off `text` together with it.
+std::string_view cut(std::string_view& text, char separator);
+
 /// "Not Found" for 404. Empty for codes that no example uses.
 [[nodiscard]] std::string_view reason_phrase(int status) noexcept;
 

@@ -14,18 +14,10 @@ constexpr std::array<const char*, 7> days{"Sun", "Mon", "Tue", "Wed", "Thu", "Fr
 constexpr std::array<const char*, 12> months{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                              "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
-std::string_view trim(std::string_view text) {
-  while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
-  while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
-  return text;
-}
-
 /// Is the tag in a list of them? Weak and strong ones are alike here (RFC 9110, 13.1.2).
 bool lists(std::string_view list, std::string_view tag) {
   while (!list.empty()) {
-    auto item = list.substr(0, list.find(','));
-    list.remove_prefix(std::min(item.size() + 1, list.size()));
-    item = trim(item);
+    std::string_view item = trim(cut(list, ','));
     if (item.starts_with("W/")) item.remove_prefix(2);
     if (item == tag) return true;
   }
