@@ -9,9 +9,11 @@
 #include <thread>
 #include <vector>
 
+#include <sennit/io.hpp>
 #include <sennit/scope.hpp>
 
 #include "support/baton.hpp"
+#include "support/descriptors.hpp"
 #include "support/runtimes.hpp"
 
 namespace sennit::test {
@@ -95,17 +97,18 @@ TEST(priority_order, of_fibers_that_the_poller_wakes) {
   sequence order;
   sennit::run(one_worker, [&] {
     scope all;
-    const auto due = std::chrono::steady_clock::now() + 2ms;
-    const auto add = [&](char name, priority p) {
-      all.spawn({.priority = p}, [&order, name, due] {
-        this_fiber::sleep_until(due);
+    std::vector<fd_pair> pipes;
+    for (const char name : {'a', 'b', 'c', 'H', 'd', 'e', 'f'}) {
+      const int fd = pipes.emplace_back(pipe_pair()).a.get();
+      park_probe probe;
+      all.spawn({.priority = name == 'H' ? priority::high : priority::normal}, [&order, &probe, name, fd] {
+        probe.here();
+        wait_readable(fd);
         order += name;
       });
-    };
-    for (const char name : {'a', 'b', 'c'}) add(name, priority::normal);
-    add('H', priority::high);
-    for (const char name : {'d', 'e', 'f'}) add(name, priority::normal);
-    while (std::chrono::steady_clock::now() < due) this_fiber::yield();
+      probe.await_parked();
+    }
+    for (const fd_pair& pipe : pipes) put(pipe.b.get(), "x");  // the worker looks when this fiber waits: at all of them
     all.join();
   });
   ASSERT_EQ(order.all().size(), 7u);
