@@ -83,7 +83,7 @@ GROUPS = {
             "tcp_accept",
             "the connections of tcp_churn to a tcp_server, which has a listener for each worker: one worker, then two; "
             "CPU per connection. The load has no CPU of its own",
-            "none: two workers are to cost what one costs",
+            "the epoll loop of tcp_churn: one thread, then two with a listener each",
             workers=2,
             results=(("tcp_accept_1_worker", "ns", "lower"), ("tcp_accept_2_workers", "ns", "lower"))),
         benchmark(

@@ -20,11 +20,13 @@
 
 namespace bench {
 
-/// A socket, bound to a free port of 127.0.0.1 or connected to `port` there.
+/// A socket of 127.0.0.1, connected to `port` or bound to it (0: a free one), which it shares with others like it.
 inline int local_socket(int type, std::uint16_t port, bool connected) {
   const int fd = ::socket(AF_INET, type | SOCK_CLOEXEC, 0);
   sockaddr_in at{.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
   const auto* address = reinterpret_cast<const sockaddr*>(&at);
+  const int on = 1;
+  if (!connected) ::setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
   if (fd < 0 || (connected ? ::connect(fd, address, sizeof at) : ::bind(fd, address, sizeof at)) != 0)
     fail("no socket of 127.0.0.1");
   return fd;

@@ -2,10 +2,12 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 
 #include <cerrno>
 #include <memory>
 #include <thread>
+#include <vector>
 
 #include "common/load.hpp"
 #include "common/program.hpp"
@@ -40,21 +42,25 @@ class epoll_set {
   int fd_ = ::epoll_create1(EPOLL_CLOEXEC);
 };
 
-/// Runs serve(socket) on a thread of its own under the load, and reports its CPU time.
+/// Runs serve(socket) under the load, on threads of its own with a socket each, and reports their CPU time.
 template <class Load, class Serve>
-void measure_loop(const char* name, int type, double seconds, double operations, Serve&& serve) {
+void measure_loops(unsigned threads, const char* name, int type, double seconds, double operations, Serve&& serve) {
   const auto load = load_process::of<Load>();
-  const int fd = local_socket(type, 0, false);
-  if (type == SOCK_STREAM && ::listen(fd, 4096) != 0) fail("listen");
-  std::thread server([&] { serve(fd); });
-  load.connect(local_port(fd));
+  std::uint16_t port = 0;
+  std::vector<std::jthread> servers;
+  for (unsigned i = 0; i < threads; ++i) {
+    const int fd = local_socket(type, port, false);
+    if (type == SOCK_STREAM && ::listen(fd, 4096) != 0) fail("listen");
+    port = local_port(fd);
+    servers.emplace_back([&, fd] { serve(fd); });
+  }
+  load.connect(port);
   measure_server(name, seconds, operations, load);
   load.end();
-  server.join();
 }
 
 void udp_echo(double seconds) {
-  measure_loop<udp_load>("udp_echo", SOCK_DGRAM, seconds, 1, [](int fd) {
+  measure_loops<udp_load>(1, "udp_echo", SOCK_DGRAM, seconds, 1, [](int fd) {
     static constexpr std::size_t batch = 64;
     std::array<std::array<std::byte, 256>, batch> bytes;
     std::array<iovec, batch> parts;
@@ -79,29 +85,41 @@ void udp_echo(double seconds) {
   });
 }
 
-void tcp_churn(double seconds) {
-  measure_loop<churn_load>("tcp_churn", SOCK_STREAM, seconds, churn_load::at_a_time, [](int listener) {
+void accept_by(unsigned threads, const char* name, double seconds) {
+  const int over = ::eventfd(0, EFD_CLOEXEC);
+  const auto data = [](int fd) { return reinterpret_cast<void*>(static_cast<std::intptr_t>(fd)); };
+  measure_loops<churn_load>(threads, name, SOCK_STREAM, seconds, churn_load::at_a_time, [&](int listener) {
     ::fcntl(listener, F_SETFL, O_NONBLOCK);
     const epoll_set set;
-    set.add(listener, nullptr);
-    set.serve([&](void* data) {
-      if (data != nullptr) {
-        const int fd = static_cast<int>(reinterpret_cast<std::intptr_t>(data));
+    set.add(listener, data(listener));
+    set.add(over, data(over));
+    set.serve([&](void* event) {
+      if (event == data(over)) return false;
+      if (event != data(listener)) {
+        const int fd = static_cast<int>(reinterpret_cast<std::intptr_t>(event));
         char said = 0;
         if (::recv(fd, &said, 1, 0) != 1) fail("recv");
         ::send(fd, &said, 1, MSG_NOSIGNAL);
         ::close(fd);
-        return said != 'q';
+        if (said == 'q') ::eventfd_write(over, 1);
+        return true;
       }
       for (;;) {
         const int fd = ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) return errno == EAGAIN;
         const int on = 1;
         ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        set.add(fd, reinterpret_cast<void*>(static_cast<std::intptr_t>(fd)));
+        set.add(fd, data(fd));
       }
     });
   });
+}
+
+void tcp_churn(double seconds) { accept_by(1, "tcp_churn", seconds); }
+
+void tcp_accept(double seconds) {
+  accept_by(1, "tcp_accept_1_worker", seconds);
+  accept_by(2, "tcp_accept_2_workers", seconds);
 }
 
 void file_read_4k(double seconds) {
@@ -127,7 +145,7 @@ void tls_echo(double seconds) {
   };
   SSL_CTX_use_certificate(context, read(identity.certificate, PEM_read_bio_X509));
   SSL_CTX_use_PrivateKey(context, read(identity.key, PEM_read_bio_PrivateKey));
-  measure_loop<tls_load>("tls_echo", SOCK_STREAM, seconds, tls_load::connections, [&](int listener) {
+  measure_loops<tls_load>(1, "tls_echo", SOCK_STREAM, seconds, tls_load::connections, [&](int listener) {
     const epoll_set set;
     for (std::size_t i = 0; i < tls_load::connections; ++i) {
       const int fd = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
@@ -160,9 +178,7 @@ void tls_echo(double seconds) {
 #endif
 
 constexpr benchmark benchmarks[] = {
-    {"udp_echo", udp_echo},
-    {"tcp_churn", tcp_churn},
-    {"file_read_4k", file_read_4k},
+    {"udp_echo", udp_echo}, {"tcp_churn", tcp_churn}, {"tcp_accept", tcp_accept}, {"file_read_4k", file_read_4k},
 #if defined(BENCH_TLS)
     {"tls_echo", tls_echo},
 #endif
