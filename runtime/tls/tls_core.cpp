@@ -32,21 +32,16 @@ tls_core::tls_core(std::unique_ptr<tls_transport> next, tls_context context)
 }
 
 tls_core::outcome tls_core::outcome_of(int result) {
-  outcome got = outcome::done;
-  if (result <= 0) {
-    switch (SSL_get_error(ssl_.get(), result)) {
-      case SSL_ERROR_ZERO_RETURN: got = outcome::ended; break;
-      case SSL_ERROR_WANT_READ: got = outcome::wants_input; break;
-      case SSL_ERROR_WANT_CLIENT_HELLO_CB: got = outcome::wants_context; break;
-      default: {
-        const std::error_code why = last_error();
-        if (!failure_) failure_ = why;  // the first one is the cause
-        return outcome::failed;
-      }
-    }
+  if (result > 0) return outcome::done;
+  switch (SSL_get_error(ssl_.get(), result)) {
+    case SSL_ERROR_ZERO_RETURN: return outcome::ended;
+    case SSL_ERROR_WANT_READ: return outcome::wants_input;
+    case SSL_ERROR_WANT_CLIENT_HELLO_CB: return outcome::wants_context;
+    default: break;
   }
-  forget_errors();
-  return got;
+  const std::error_code why = last_error();
+  if (!failure_) failure_ = why;  // the first one is the cause
+  return outcome::failed;
 }
 
 std::error_code tls_core::refusal() const noexcept {
@@ -152,13 +147,20 @@ void tls_core::tell_failure(guard& lock) {
   flush(lock, ignored, {});
 }
 
+/// Whether OpenSSL would only say that it wants input. To ask it costs a buffer for a record, made and freed.
+bool tls_core::is_drained() const noexcept {
+  return !records_.has_input() && SSL_has_pending(ssl_.get()) == 0 &&
+         (SSL_get_shutdown(ssl_.get()) & SSL_RECEIVED_SHUTDOWN) == 0;
+}
+
 std::size_t tls_core::read_part(guard& lock, buffer into, bool wait, std::error_code& ec, const stop_token& stop) {
   std::size_t done = 0;
   while (done < into.size()) {
     const buffer rest = into.subspan(done);
     const std::uint64_t seen = fills_;
     std::size_t n = 0;
-    const outcome got = attempt([&] { return SSL_read_ex(ssl_.get(), rest.data(), rest.size(), &n); });
+    const outcome got = is_drained() ? outcome::wants_input
+                                     : attempt([&] { return SSL_read_ex(ssl_.get(), rest.data(), rest.size(), &n); });
     if (got == outcome::done) {
       done += n;
       if (records_.has_input() || SSL_pending(ssl_.get()) > 0) continue;

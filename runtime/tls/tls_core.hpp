@@ -130,6 +130,7 @@ class tls_core {
   void flush(guard& lock, std::error_code& ec, const stop_token& stop);
   void flush_answers(guard& lock, const stop_token& stop);
   void tell_failure(guard& lock);
+  [[nodiscard]] bool is_drained() const noexcept;
   std::size_t read_part(guard& lock, buffer into, bool wait, std::error_code& ec, const stop_token& stop);
   std::size_t write_parts(guard& lock, std::span<const const_buffer> from, bool all, std::error_code& ec,
                           const stop_token& stop);
