@@ -50,6 +50,15 @@ struct tls_ends {
       : client(std::move(e.writer), client_side), server(std::move(e.reader), server_side) {}
 };
 
+/// TLS as a kind of stream among others, over Unix sockets. Connects in a fiber.
+struct tls_kind {
+  static ends<tls_stream<unix_stream>> connected() {
+    tls_ends<unix_kind> e;
+    e.up();
+    return {std::move(e.client), std::move(e.server)};
+  }
+};
+
 inline std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
 
 template <class Stream>
