@@ -10,10 +10,20 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/sanitizer.hpp"
+
+#if SENNIT_TSAN
+extern "C" int __interceptor_close(int fd);
+#endif
+
 namespace sennit::test::kqueue_double {
 
-void really_close(int fd) noexcept {
-  if (fd >= 0) ::syscall(SYS_close, fd);
+int really_close(int fd) noexcept {
+#if SENNIT_TSAN
+  return __interceptor_close(fd);  // the number is free from now on, for TSan too
+#else
+  return static_cast<int>(::syscall(SYS_close, fd));
+#endif
 }
 
 kernel_queue::kernel_queue(int& error) noexcept : all_(::epoll_create1(0)) {
@@ -26,7 +36,8 @@ kernel_queue::kernel_queue(int& error) noexcept : all_(::epoll_create1(0)) {
 }
 
 kernel_queue::~kernel_queue() {
-  for (auto& [name, n] : knotes_) really_close(n.timer);
+  for (auto& [name, n] : knotes_)
+    if (n.timer >= 0) really_close(n.timer);
   for (const int set : sets_) really_close(set);
 }
 
@@ -187,7 +198,7 @@ void kernel_queue::untrigger(knote& n) {
 void kernel_queue::erase(knotes::iterator at) {
   knote& n = at->second;
   if (n.enabled) unwatch(n);
-  really_close(n.timer);
+  if (n.timer >= 0) really_close(n.timer);
   ids_.erase(n.id);
   knotes_.erase(at);
 }

@@ -72,7 +72,7 @@ class kernel_queue {
 };
 
 /// close(2), past the double's own.
-void really_close(int fd) noexcept;
+int really_close(int fd) noexcept;
 
 /// What `ready`, as epoll says it, means on `fd` to a filter: data, EV_EOF and fflags. False: nothing.
 bool look_at_reading(int fd, std::uint32_t ready, struct kevent& into);

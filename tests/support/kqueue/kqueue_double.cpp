@@ -1,7 +1,6 @@
 // kqueue(2), kevent(2), and the parts of close(2) and fork(2) that they depend on.
 #include <pthread.h>
 #include <sys/epoll.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -132,11 +131,11 @@ extern "C" {
 /// Ends registrations of the descriptor, whoever else has its open file, and queues.
 [[gnu::visibility("default")]] int close(int fd) {
   kernel& k = kernel::instance();
-  if (fd < 0 || !k.marked(fd)) return static_cast<int>(::syscall(SYS_close, fd));
+  if (fd < 0 || !k.marked(fd)) return really_close(fd);
   const std::lock_guard guard(k.lock);
   for (const auto& [descriptor, queue] : k.queues) queue->forget(fd);
   k.queues.erase(fd);
   k.mark(fd, false);
-  return static_cast<int>(::syscall(SYS_close, fd));
+  return really_close(fd);
 }
 }
