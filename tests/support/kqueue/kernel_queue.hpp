@@ -71,7 +71,7 @@ class kernel_queue {
   unsigned turn_ = 0;
 };
 
-/// close(2), past the double's own.
+/// close(2), past the double's own; nothing if there is no descriptor.
 int really_close(int fd) noexcept;
 
 /// What `ready`, as epoll says it, means on `fd` to a filter: data, EV_EOF and fflags. False: nothing.

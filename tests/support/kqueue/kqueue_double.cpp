@@ -131,7 +131,8 @@ extern "C" {
 /// Ends registrations of the descriptor, whoever else has its open file, and queues.
 [[gnu::visibility("default")]] int close(int fd) {
   kernel& k = kernel::instance();
-  if (fd < 0 || !k.marked(fd)) return really_close(fd);
+  if (fd < 0) return errno = EBADF, -1;
+  if (!k.marked(fd)) return really_close(fd);
   const std::lock_guard guard(k.lock);
   for (const auto& [descriptor, queue] : k.queues) queue->forget(fd);
   k.queues.erase(fd);
