@@ -40,7 +40,7 @@ class signal_storm {
     sigfillset(&all);
     ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
     const auto me = ::syscall(SYS_gettid);
-    // One descriptor for all rounds: to TSan a number that others had before and after is shared by all of them.
+    // One descriptor for all rounds: TSan has called its number, which others had before, a race at closedir().
     DIR* const tasks = ::opendir("/proc/self/task");
     while (!ended_) {
       ::rewinddir(tasks);
