@@ -31,9 +31,17 @@ bool wait_queue::remove(wait_node& node) noexcept {
   return true;
 }
 
+inline wait_node* wait_queue::pop_front() noexcept {
+  wait_node* const node = head_;
+  if (node == nullptr) return nullptr;
+  node->linked = false;
+  head_ = node->next;
+  (head_ != nullptr ? head_->prev : tail_) = nullptr;
+  return node;
+}
+
 wait_node* wait_queue::claim_front() noexcept {
-  while (wait_node* node = head_) {
-    remove(*node);
+  while (wait_node* const node = pop_front()) {
     // Losing means that a timer, a stop or another queue was first. The waiter is on its way to take this lock and
     // unlink, so the node lives until we release it.
     if (node->claim()) return node;
@@ -42,8 +50,7 @@ wait_node* wait_queue::claim_front() noexcept {
 }
 
 waiter* wait_queue::claim_waiter() noexcept {
-  while (wait_node* node = head_) {
-    remove(*node);
+  while (wait_node* const node = pop_front()) {
     waiter* const who = node->who;
     if (node->claim()) return who;
   }

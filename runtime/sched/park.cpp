@@ -42,21 +42,21 @@ struct held_locks {
 /// Runs on the next context, after `f` has left its stack: only now may anybody wake it.
 void publish_parked(worker& w, fiber_block& f, void* arg) noexcept SENNIT_NO_ANALYSIS {
   const parking& p = *static_cast<parking*>(arg);
-  const bool timed = p.deadline != never;
-  if (timed) {
-    // Held until the fiber is parked: a timer that expires before would find nobody to wake, and be lost.
-    w.timers.lock.lock();
-    f.timer.deadline = p.deadline;
-    f.timer.epoch = f.state.epoch();
-    w.timers.insert(f.timer, w.last_poll());
-  }
   const held_locks held(p.plan);
   const bool parked = f.state.publish(p.interruptible);  // from now on `p` and its plan may be gone
-  // Without a lock of a queue the fiber may be gone as soon as it is published: by its timer, once that lock is free,
-  // or by a stop at once. It then takes the timer's lock to disarm, so unlocking that first would be the last access.
   held.unlock();
-  if (timed) w.timers.lock.unlock();
   if (!parked) w.home.requeue(w, f);  // a stop came first
+}
+
+/// The same with a deadline. The timers are locked until the fiber is parked: one that expires before would find nobody
+/// to wake, and be lost. Until the queues are unlocked as well: whoever wakes the fiber takes their locks or, where
+/// there is none, may be a stop; the fiber then takes this lock to disarm, and is not gone before.
+void publish_timed(worker& w, fiber_block& f, void* arg) noexcept SENNIT_NO_ANALYSIS {
+  const spin_guard guard(w.timers.lock);
+  f.timer.deadline = static_cast<parking*>(arg)->deadline;
+  f.timer.epoch = f.state.epoch();
+  w.timers.insert(f.timer, w.last_poll());
+  publish_parked(w, f, arg);
 }
 
 std::uint16_t park_fiber(fiber_block& f, const park_plan& plan) noexcept {
@@ -74,7 +74,7 @@ std::uint16_t park_fiber(fiber_block& f, const park_plan& plan) noexcept {
   f.wait_since = w->last_poll();
   w->counters.parks.add();
   timer_queue& timers = w->timers;
-  w->leave(f, publish_parked, &p);
+  w->leave(f, p.deadline == never ? publish_parked : publish_timed, &p);
   f.wait_for = wait_kind::none;
   const std::uint16_t woken_by = f.state.case_won();
   if (p.deadline != never && woken_by != case_timeout) {
@@ -165,12 +165,9 @@ std::uint16_t park_polling(thread_waiter& self, const park_plan& plan, std::span
   return self.state.case_won();
 }
 
-void ready(waiter& claimed) noexcept {
-  if (claimed.is_fiber()) {
-    if (claimed.state.may_run()) claimed.home->make_ready(static_cast<fiber_block&>(claimed));
-    return;
-  }
-  auto& thread = static_cast<thread_waiter&>(claimed);
+namespace {
+
+[[gnu::noinline]] void ready_thread(thread_waiter& thread) noexcept {
   // Everything that is needed of the thread is read before it may go on; afterwards the kernel only compares addresses.
   const void* address = thread.state.futex_address();
   if (thread.polling.load(acquire)) {  // mm:thread-polling
@@ -183,7 +180,14 @@ void ready(waiter& claimed) noexcept {
   }
 }
 
-void throw_if_canceled(std::uint16_t woken_by) {
+}  // namespace
+
+void ready(waiter& claimed) noexcept {
+  if (!claimed.is_fiber()) return ready_thread(static_cast<thread_waiter&>(claimed));
+  if (claimed.state.may_run()) claimed.home->make_ready(static_cast<fiber_block&>(claimed));
+}
+
+void throw_canceled(std::uint16_t woken_by) {
   if (woken_by == case_token) {
     throw_if(std::make_error_code(std::errc::operation_canceled), "sennit: the stop_token of this wait was stopped");
   }

@@ -71,6 +71,10 @@ void ready(waiter& claimed) noexcept;
 void take_turns(waiter& self) noexcept;
 
 /// Throws std::system_error for what a stop or an ambient deadline ended: operation_canceled, error::deadline_passed.
-void throw_if_canceled(std::uint16_t woken_by);
+void throw_canceled(std::uint16_t woken_by);
+inline void throw_if_canceled(std::uint16_t woken_by) {
+  if (woken_by >= case_polled) [[unlikely]]  // all that is not the case of a node
+    throw_canceled(woken_by);
+}
 
 }  // namespace sennit::inline v0::detail

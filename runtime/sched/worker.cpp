@@ -59,14 +59,26 @@ worker::worker(scheduler& s, unsigned i)
 
 // ---- the switch ----
 
-worker* worker::leave(fiber_block& me, after_switch_fn after, void* arg, bool final) noexcept {
+/// Makes `f` the running fiber, which reads `last` and `memory` of itself. nullptr: it has no stack yet and waits for
+/// one.
+SENNIT_NO_TSAN inline context* worker::enter(fiber_block* f) noexcept {
+  if (f->memory.slot == nullptr && !bind(f)) [[unlikely]]
+    return nullptr;
+  switches_.add();
+  f->last = this;
+  running_.store(f, release);  // mm:worker-running: with its name and id
+  return &f->ctx;
+}
+
+worker* worker::leave(fiber_block& me, after_switch_fn after, void* arg) noexcept {
   check_may_wait(me);
+  const bool final = after == &worker::finish;
   context* to = nullptr;
-  exception_state* live = nullptr;
   if (final) tsan_release(me.memory.slot);  // whoever runs on this stack next is ordered after us
   tsan_release(&me);
   {
     const tsan_section on_thread(tsan.self());
+    after_ = {after, &me, arg};
     while (fiber_block* next = pick_next()) {
       to = enter(next);
       if (to != nullptr) break;
@@ -75,10 +87,8 @@ worker* worker::leave(fiber_block& me, after_switch_fn after, void* arg, bool fi
       running_.store(nullptr, relaxed);  // mm:worker-running
       to = &root_;
     }
-    after_ = {after, &me, arg};
-    live = live_;
   }
-  auto* w = static_cast<worker*>(switch_context(me.ctx, *to, this, *live, final));
+  auto* w = static_cast<worker*>(switch_context(me.ctx, *to, this, live_exceptions(), final));
   w->after_switch();
   tsan_acquire(&me);  // what the waker released
   return w;
@@ -99,23 +109,18 @@ void worker::after_switch() noexcept {
   if (job.fn != nullptr) job.fn(*this, *job.left, job.arg);
 }
 
-/// Makes `f` the running fiber; binds a stack at its first run. nullptr: no stack, `f` waits for one elsewhere.
-SENNIT_NO_TSAN context* worker::enter(fiber_block* f) noexcept {  // fibers read `last` and `memory` of themselves
-  if (f->memory.slot == nullptr) [[unlikely]] {
-    std::error_code why;
-    f->memory = stacks.take(f->stack_kind, why);
-    if (!f->memory) {
-      home.starve(f, why);
-      return nullptr;
-    }
-    counters.bound.add();
-    const tsan_section unseen(tsan.nursery());
-    make_context(f->ctx, f->memory.limit(), f->memory.top(), &worker::fiber_entry, f->fp);
+/// A stack for the first run of `f`. False: there is none, and `f` waits for one elsewhere.
+bool worker::bind(fiber_block* f) noexcept {
+  std::error_code why;
+  f->memory = stacks.take(f->stack_kind, why);
+  if (!f->memory) {
+    home.starve(f, why);
+    return false;
   }
-  switches_.add();
-  f->last = this;
-  running_.store(f, release);  // mm:worker-running: with its name and id
-  return &f->ctx;
+  counters.bound.add();
+  const tsan_section unseen(tsan.nursery());
+  make_context(f->ctx, f->memory.limit(), f->memory.top(), &worker::fiber_entry, f->fp);
+  return true;
 }
 
 void worker::fiber_entry(void* transfer) noexcept {
@@ -145,7 +150,7 @@ void worker::fiber_entry(void* transfer) noexcept {
   local_map::end(f.locals);
   f.exits.run();
   SENNIT_CHECK(!f.home->lost_by_fork(), "a fiber that forks must end the child by _exit() or exec, not by returning");
-  f.last->leave(f, &worker::finish, nullptr, true);
+  f.last->leave(f, &worker::finish, nullptr);
   __builtin_unreachable();
 }
 
@@ -177,6 +182,8 @@ void conclude(scheduler& home, worker* w, fiber_block& f) noexcept {
 
 // ---- queues ----
 
+void worker::push_outside(fiber_block* f) noexcept { home.injected.push(f); }
+
 fiber_block* worker::pick_next() noexcept {
   if (switches_.get() >= poll_at_) return nullptr;                  // the root looks outside first
   if (next_.load(relaxed) != nullptr && lifo_uses_ < lifo_limit) {  // mm:lifo-slot
@@ -193,12 +200,7 @@ fiber_block* worker::pick_next() noexcept {
   return next_.exchange(nullptr, acq_rel);             // mm:lifo-slot
 }
 
-bool worker::push_next(fiber_block* f) noexcept {
-  // Others only empty the slot: when we see it empty, it stays so.
-  if (next_.load(relaxed) == nullptr) {  // mm:lifo-slot
-    next_.store(f, release);             // mm:lifo-slot
-    return false;
-  }
+bool worker::displace_next(fiber_block* f) noexcept {
   fiber_block* older = next_.exchange(f, acq_rel);  // mm:lifo-slot
   if (older == nullptr) return false;
   if (older->urgent() && !f->urgent()) [[unlikely]] {
@@ -207,11 +209,6 @@ bool worker::push_next(fiber_block* f) noexcept {
   }
   push_back(older);  // the newest runs next, on a warm cache
   return true;
-}
-
-void worker::push_back(fiber_block* f) noexcept {
-  if (!queue_.push(f)) [[unlikely]]
-    home.injected.push(f);
 }
 
 void worker::push_back(fiber_chain&& chain) noexcept {

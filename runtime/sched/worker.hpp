@@ -46,14 +46,22 @@ class worker {
 
   /// Leaves `me` for the next ready fiber or the worker's own context; `after` then publishes `me`. Returns, when `me`
   /// is resumed, the worker that it is on now.
-  worker* leave(fiber_block& me, after_switch_fn after, void* arg, bool final = false) noexcept;
+  worker* leave(fiber_block& me, after_switch_fn after, void* arg) noexcept;
   /// Runs others first; returns the worker that `me` is on then. Returns at once if nobody is ready.
   worker* yield(fiber_block& me) noexcept;
   /// A fiber that the running one made ready, or an urgent one: it runs next, unless that slot was used three times in
   /// a row, or an urgent one is there and this is not. True if one had to leave the slot for the queue.
-  bool push_next(fiber_block* f) noexcept;
+  bool push_next(fiber_block* f) noexcept {
+    // Others only empty the slot: when we see it empty, it stays so.
+    if (next_.load(relaxed) != nullptr) return displace_next(f);  // mm:lifo-slot
+    next_.store(f, release);                                      // mm:lifo-slot
+    return false;
+  }
   /// To the end of the queue.
-  void push_back(fiber_block* f) noexcept;
+  void push_back(fiber_block* f) noexcept {
+    if (!queue_.push(f)) [[unlikely]]
+      push_outside(f);
+  }
   /// From outside: an urgent one runs next.
   void push_back(fiber_chain&& chain) noexcept;
   /// The thread's exception state, for switch_context.
@@ -108,6 +116,9 @@ class worker {
   void requeue(fiber_chain&& chain) noexcept;
   void execute(fiber_block* f) noexcept;
   context* enter(fiber_block* f) noexcept;
+  [[gnu::noinline]] bool bind(fiber_block* f) noexcept;
+  bool displace_next(fiber_block* f) noexcept;
+  void push_outside(fiber_block* f) noexcept;
   void after_switch() noexcept;
   std::size_t poll_locked(nanos timeout, fiber_chain& out) noexcept SENNIT_REQUIRES(poll_token_);
   void expire_timers(nanos now, fiber_chain& out) noexcept SENNIT_REQUIRES(poll_token_);

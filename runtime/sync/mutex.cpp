@@ -26,6 +26,12 @@ struct mutex_node : wait_node {
 /// The word of a mutex that `w` holds and nobody waits for.
 std::uintptr_t held_by(const waiter& w) noexcept { return reinterpret_cast<std::uintptr_t>(&w); }
 
+/// Of a mutex that nobody holds.
+bool take(atomic<std::uintptr_t>& word, const waiter& self) noexcept {
+  std::uintptr_t seen = 0;
+  return word.compare_exchange_strong(seen, held_by(self), acquire, relaxed);  // mm:mutex-word
+}
+
 bool is_held_by(std::uintptr_t word, const waiter& w) noexcept { return (word & ~waiters) == held_by(w); }
 
 }  // namespace
@@ -36,23 +42,19 @@ mutex::~mutex() {
 }
 
 void mutex::lock() noexcept SENNIT_NO_ANALYSIS {  // it cannot fail
-  static_cast<void>(lock_before({}));
+  waiter& self = current_waiter();
+  if (!take(word_, self)) static_cast<void>(lock_slow(self, {}));
 }
 
 bool mutex::lock_before(wait_bound until) noexcept {
   waiter& self = current_waiter();
-  std::uintptr_t seen = 0;
-  return word_.compare_exchange_strong(seen, held_by(self), acquire, relaxed) ||
-         lock_slow(self, until);  // mm:mutex-word
+  return take(word_, self) || lock_slow(self, until);
 }
 
 // Only the owner can find itself there: a stale look is somebody else.
 bool mutex::is_mine() const noexcept { return is_held_by(word_.load(relaxed), current_waiter()); }  // mm:mutex-word
 
-bool mutex::try_lock() noexcept {
-  std::uintptr_t seen = 0;
-  return word_.compare_exchange_strong(seen, held_by(current_waiter()), acquire, relaxed);  // mm:mutex-word
-}
+bool mutex::try_lock() noexcept { return take(word_, current_waiter()); }
 
 [[gnu::noinline]] bool mutex::lock_slow(waiter& self, wait_bound until) noexcept {
   SENNIT_CHECK(!is_held_by(word_.load(relaxed), self),  // mm:mutex-word

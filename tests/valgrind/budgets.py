@@ -10,13 +10,13 @@ import subprocess
 import sys
 
 BUDGETS = {  # instructions an operation
-    "yield": 265,
-    "handoff": 625,
-    "spawn_and_join": 1580,
-    "mutex": 70,
-    "channel": 233,
+    "yield": 225,
+    "handoff": 520,
+    "spawn_and_join": 1480,
+    "mutex": 58,
+    "channel": 179,
     "read_ready": 418,
-    "echo": 4750,
+    "echo": 4610,
 }
 OPERATIONS = 20_000
 

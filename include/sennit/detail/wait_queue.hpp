@@ -36,6 +36,7 @@ class wait_queue {
   SENNIT_API waiter* claim_waiter() noexcept SENNIT_REQUIRES(lock);
 
  private:
+  wait_node* pop_front() noexcept SENNIT_REQUIRES(lock);
   SENNIT_API void check_abandoned() const noexcept SENNIT_REQUIRES(lock);
 
   wait_node* head_ SENNIT_GUARDED_BY(lock) = nullptr;
