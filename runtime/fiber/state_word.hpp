@@ -65,11 +65,12 @@ class state_word {
     }
   }
 
-  /// A waker: true if the waiter was still in the park of `made_for`: then the caller readies the waiter, once.
-  [[nodiscard]] bool claim(std::uint32_t made_for, std::uint16_t which) noexcept {
+  /// A waker: true if the waiter was still in the park of `made_for`, without the flag `unless`: then the caller readies
+  /// the waiter, once.
+  [[nodiscard]] bool claim(std::uint32_t made_for, std::uint16_t which, word unless = 0) noexcept {
     word seen = word_.load(relaxed);  // mm:wake-claim
     for (;;) {
-      if (epoch_of(seen) != made_for || (seen & parked) == 0) return false;
+      if (epoch_of(seen) != made_for || (seen & (parked | unless)) != parked) return false;
       // Acquire: sees the saved registers. Release: the owner sees what the waker wrote before.
       if (word_.compare_exchange_weak(seen, woken(seen, which), acq_rel, relaxed)) return true;  // mm:wake-claim
     }

@@ -32,7 +32,9 @@ struct wait_node {
   wait_node* next = nullptr;
   wait_node* prev = nullptr;
 
-  [[nodiscard]] bool claim() const noexcept { return who->state.claim(epoch, which); }
+  [[nodiscard]] bool claim(state_word::word unless = 0) const noexcept {
+    return who->state.claim(epoch, which, unless);
+  }
 };
 
 }  // namespace sennit::inline v0::detail

@@ -83,10 +83,7 @@ worker* worker::leave(fiber_block& me, after_switch_fn after, void* arg) noexcep
       to = enter(next);
       if (to != nullptr) break;
     }
-    if (to == nullptr) {
-      running_.store(nullptr, relaxed);  // mm:worker-running
-      to = &root_;
-    }
+    if (to == nullptr) to = enter_other(me, final);
   }
   auto* w = static_cast<worker*>(switch_context(me.ctx, *to, this, live_exceptions(), final));
   w->after_switch();
@@ -154,7 +151,26 @@ void worker::fiber_entry(void* transfer) noexcept {
   __builtin_unreachable();
 }
 
-void worker::finish(worker& w, fiber_block& f, void*) noexcept {
+/// Nobody is ready: the worker's own context, or who joins `me` at its end and is ready as soon as that is concluded.
+[[gnu::noinline]] context* worker::enter_other(fiber_block& me, bool final) noexcept {
+  if (context* const joiner = final && switches_.get() < poll_at_ ? enter_joiner(me) : nullptr) return joiner;
+  running_.store(nullptr, relaxed);  // mm:worker-running
+  return &root_;
+}
+
+context* worker::enter_joiner(fiber_block& me) noexcept {
+  const spin_guard guard(me.joiners.lock);
+  wait_node* const node = me.joiners.front();
+  // Not one whose stack is being inspected: the inspector may make it run before `me` is concluded.
+  if (node == nullptr || node->who->home != &home || !node->claim(state_word::inspected)) return nullptr;
+  me.joiners.remove(*node);
+  auto& joiner = static_cast<fiber_block&>(*node->who);
+  after_.arg = &joiner;
+  return joiner.may_run_next() && !home.options_.force_migrate ? enter(&joiner) : nullptr;
+}
+
+/// `claimed`: the joiner that enter_joiner() took.
+void worker::finish(worker& w, fiber_block& f, void* claimed) noexcept {
   // The stack goes back before anybody is told: who joins the last fiber may rely on its memory being free.
   destroy_context(f.ctx);
   w.stacks.put(f.memory);
@@ -162,6 +178,13 @@ void worker::finish(worker& w, fiber_block& f, void*) noexcept {
   w.counters.unbound.add();
   w.home.feed();
   conclude(w.home, &w, f);
+  auto* const joiner = static_cast<fiber_block*>(claimed);
+  if (joiner == nullptr) return;
+  if (joiner == w.running()) {
+    tsan_release(joiner);
+  } else {
+    ready(*joiner);
+  }
 }
 
 void conclude(scheduler& home, worker* w, fiber_block& f) noexcept {

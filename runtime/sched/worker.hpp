@@ -118,13 +118,15 @@ class worker {
   context* enter(fiber_block* f) noexcept;
   [[gnu::noinline]] bool bind(fiber_block* f) noexcept;
   bool displace_next(fiber_block* f) noexcept;
+  context* enter_other(fiber_block& me, bool final) noexcept;
+  context* enter_joiner(fiber_block& me) noexcept;
   void push_outside(fiber_block* f) noexcept;
   void after_switch() noexcept;
   std::size_t poll_locked(nanos timeout, fiber_chain& out) noexcept SENNIT_REQUIRES(poll_token_);
   void expire_timers(nanos now, fiber_chain& out) noexcept SENNIT_REQUIRES(poll_token_);
   bool take_from_outside() noexcept;
   static void fiber_entry(void* transfer) noexcept;
-  static void finish(worker& w, fiber_block& f, void*) noexcept;
+  static void finish(worker& w, fiber_block& f, void* joiner) noexcept;
 
   static constexpr std::uint32_t lifo_limit = 3;
   static constexpr std::uint32_t poll_interval_min = 61;

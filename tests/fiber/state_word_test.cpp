@@ -140,6 +140,16 @@ TEST(state_word_test, an_inspector_defers_the_waker) {
   EXPECT_TRUE(s.may_run());
 }
 
+TEST(state_word_test, who_must_run_the_waiter_at_once_loses_to_an_inspector) {
+  state_word s;
+  const auto epoch = s.epoch();
+  ASSERT_TRUE(s.publish(false));
+  ASSERT_TRUE(s.begin_inspect());
+  EXPECT_FALSE(s.claim(epoch, 0, state_word::inspected));
+  EXPECT_FALSE(s.end_inspect()) << "nobody has claimed it";
+  EXPECT_TRUE(s.claim(epoch, 0, state_word::inspected));
+}
+
 TEST(state_word_test, an_inspection_that_nobody_disturbed_leaves_the_park) {
   state_word s;
   const auto epoch = s.epoch();

@@ -94,6 +94,23 @@ TEST(migrate_test, a_fiber_spawned_pinned_stays_where_it_ran_first) {
   for (auto& f : all) f.join();
 }
 
+// The end of a fiber may switch straight to whoever joins it, but not to one that belongs elsewhere.
+TEST(migrate_test, a_pinned_joiner_resumes_where_it_is_pinned) {
+  sennit::run(migrating(2), [] {
+    const pin_guard pinned;
+    const unsigned home = worker_index();
+    for (std::size_t i = 0; i < scaled(20'000); ++i) {
+      unsigned end = home;
+      fiber([&] {
+        while (worker_index() == home) this_fiber::yield();
+        end = worker_index();
+      }).join();
+      ASSERT_NE(end, home);
+      ASSERT_EQ(worker_index(), home);
+    }
+  });
+}
+
 struct boom : std::runtime_error {
   explicit boom(int n) : std::runtime_error("boom " + std::to_string(n)), number(n) {}
   int number;

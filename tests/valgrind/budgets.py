@@ -12,7 +12,7 @@ import sys
 BUDGETS = {  # instructions an operation
     "yield": 225,
     "handoff": 520,
-    "spawn_and_join": 1480,
+    "spawn_and_join": 1375,
     "mutex": 58,
     "channel": 179,
     "read_ready": 418,
