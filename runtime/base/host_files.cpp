@@ -1,6 +1,5 @@
 #include "base/host_files.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -14,19 +13,9 @@ int file_calls::open(const char* path, int flags, unsigned permissions) noexcept
   return host_result(::open(path, flags | O_CLOEXEC, static_cast<mode_t>(permissions)));
 }
 
-std::ptrdiff_t file_calls::readv(int fd, const iovec* parts, int count, std::int64_t offset, int flags) noexcept {
-  return host_result(::preadv2(fd, parts, count, offset, flags));
-}
-
-std::ptrdiff_t file_calls::writev(int fd, const iovec* parts, int count, std::int64_t offset, int flags) noexcept {
-  return host_result(::pwritev2(fd, parts, count, offset, flags));
-}
-
 std::int64_t file_calls::seek(int fd, std::int64_t offset, int whence) noexcept {
   return host_result(std::int64_t{::lseek(fd, offset, whence)});
 }
-
-int file_calls::sync(int fd, bool data_only) noexcept { return host_result(data_only ? ::fdatasync(fd) : ::fsync(fd)); }
 
 int file_calls::resize(int fd, std::int64_t size) noexcept { return host_result(::ftruncate(fd, size)); }
 
@@ -51,10 +40,6 @@ int file_calls::rmdir(const char* path) noexcept { return host_result(::rmdir(pa
 
 int file_calls::mkdir(const char* path, unsigned permissions) noexcept {
   return host_result(::mkdir(path, static_cast<mode_t>(permissions)));
-}
-
-std::ptrdiff_t file_calls::list(int fd, void* into, std::size_t size) noexcept {
-  return host_result(std::ptrdiff_t{::getdents64(fd, into, size)});
 }
 
 file_calls& host::files() noexcept {

@@ -15,7 +15,10 @@ class file_calls {
   virtual ~file_calls() = default;
 
   virtual int open(const char* path, int flags, unsigned permissions) noexcept;  // adds O_CLOEXEC
-  /// At `offset`; -1: at the file's own position, which it moves. `flags` are RWF_*.
+  /// What of it can be done without waiting for a device: EAGAIN where nothing can, EOPNOTSUPP where that cannot be
+  /// told.
+  static constexpr int in_memory = 1;
+  /// At `offset`; -1: at the file's own position, which it moves. `flags`: 0 or in_memory.
   virtual std::ptrdiff_t readv(int fd, const iovec* parts, int count, std::int64_t offset, int flags) noexcept;
   virtual std::ptrdiff_t writev(int fd, const iovec* parts, int count, std::int64_t offset, int flags) noexcept;
   /// sendfile(2): `size` bytes of `file` from `offset` on, as far as one call gets without waiting for `to`. It waits
@@ -32,7 +35,7 @@ class file_calls {
   virtual int unlink(const char* path) noexcept;
   virtual int rmdir(const char* path) noexcept;
   virtual int mkdir(const char* path, unsigned permissions) noexcept;
-  /// Entries of an open directory as dirent64 records.
+  /// Entries of an open directory as directory_records (base/directory_record.hpp).
   virtual std::ptrdiff_t list(int fd, void* into, std::size_t size) noexcept;
   virtual bool is_terminal(int fd) noexcept;
   /// The terminal of `fd` once more, non-blocking and close-on-exec; `access` is O_RDONLY or one of the others. -ENOTTY

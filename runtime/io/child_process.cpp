@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/host_processes.hpp"
+#include "base/system.hpp"
 #include "base/unique_fd.hpp"
 
 namespace sennit::inline v0::detail {
@@ -113,7 +114,7 @@ std::shared_ptr<child_process> child_process::start(host& outside, const std::st
   if (const int r = connect(opts.in, 0, ours.in); r < 0) return fail(r);
   if (const int r = connect(opts.out, 1, ours.out); r < 0) return fail(r);
   if (const int r = connect(opts.err, 2, ours.err); r < 0) return fail(r);
-  plan.add(::posix_spawn_file_actions_addclosefrom_np(&plan.actions, 3));
+  plan.add(keep_standard_descriptors(plan.actions, plan.attributes));
   if (!opts.directory.empty()) {
     plan.add(::posix_spawn_file_actions_addchdir_np(&plan.actions, opts.directory.c_str()));
   }
@@ -124,7 +125,7 @@ std::shared_ptr<child_process> child_process::start(host& outside, const std::st
   // Made before the child is there: from then on nothing may fail.
   auto made = std::make_shared<child_process>();
   const int started = calls.spawn(made->pid_, program.c_str(), opts.search_path, plan.actions, plan.attributes,
-                                  arguments.data(), opts.environment ? environment.data() : ::environ);
+                                  arguments.data(), opts.environment ? environment.data() : own_environment());
   if (started < 0) return fail(started);
   const int pid_fd = calls.pid_fd(made->pid_);
   io_slot* const slot = pid_fd < 0 ? nullptr : io_slot::open(pid_fd, fd_kind::other, false);
@@ -135,7 +136,7 @@ std::shared_ptr<child_process> child_process::start(host& outside, const std::st
   // One that could not be waited for is not kept.
   siginfo_t ignored;
   static_cast<void>(calls.kill(made->pid_, SIGKILL));
-  while (calls.wait(made->pid_, ignored, WEXITED) == -EINTR) {}
+  while (calls.wait(made->pid_, pid_fd, ignored, WEXITED) == -EINTR) {}
   if (pid_fd >= 0) outside.close(pid_fd);
   return fail(pid_fd < 0 ? pid_fd : -ENOMEM);
 }
@@ -145,7 +146,7 @@ std::ptrdiff_t child_process::take_status(host& outside) noexcept {
   if (status_) return 0;
   if (released_) return -ECHILD;
   siginfo_t info{};
-  if (const int r = outside.processes().wait(pid_, info, WEXITED | WNOHANG); r < 0) return r;
+  if (const int r = outside.processes().wait(pid_, pid_fd_.native(), info, WEXITED | WNOHANG); r < 0) return r;
   if (info.si_pid == 0) return -EAGAIN;
   status_ = info.si_code == CLD_EXITED ? exit_status::exited(info.si_status)
                                        : exit_status::killed(info.si_status, info.si_code == CLD_DUMPED);
@@ -175,8 +176,10 @@ std::ptrdiff_t child_process::wait(exit_status& into, wait_bound until) noexcept
 }
 
 int child_process::send_signal(int signal) noexcept {
-  // Ended and waited for: the descriptor knows, whoever has its number now.
-  const int result = current_host().processes().signal_child(pid_fd_.native(), signal);
+  // Ended and waited for: its number may be another's by now. Where there are descriptors of processes they know.
+  const spin_guard guard(lock_);
+  if (status_) return pid_fd_.native() < 0 ? -EBADF : 0;
+  const int result = current_host().processes().signal_child(pid_fd_.native(), pid_, signal);
   return result == -ESRCH ? 0 : result;
 }
 

@@ -1,4 +1,3 @@
-#include <dirent.h>
 #include <fcntl.h>
 
 #include <algorithm>
@@ -7,6 +6,7 @@
 
 #include <sennit/directory.hpp>
 
+#include "base/directory_record.hpp"
 #include "io/error_code.hpp"
 #include "io/file_call.hpp"
 #include "io/path.hpp"
@@ -38,8 +38,8 @@ file_type type_of(unsigned char d_type) noexcept {
 void append_entries(std::span<const std::byte> records, std::vector<directory_entry>& into) {
   std::size_t at = 0;
   while (at < records.size()) {
-    // dirent64: the name's length is not told, but where the record ends.
-    const auto* const record = reinterpret_cast<const dirent64*>(records.data() + at);
+    // Not each system tells how long the name is, but where the record ends.
+    const auto* const record = reinterpret_cast<const detail::directory_record*>(records.data() + at);
     const std::string_view name(record->d_name);
     if (name != "." && name != "..") into.push_back({std::string(name), type_of(record->d_type)});
     at += record->d_reclen;
@@ -52,7 +52,7 @@ std::ptrdiff_t list_all(host& h, const std::string& path, std::vector<directory_
   do fd = h.files().open(path.c_str(), O_RDONLY | O_DIRECTORY, 0);
   while (fd == -EINTR);
   if (fd < 0) return fd;
-  alignas(dirent64) std::array<std::byte, std::size_t{32} * 1024> room;
+  alignas(detail::directory_record) std::array<std::byte, std::size_t{32} * 1024> room;
   std::ptrdiff_t got = 0;
   try {
     while ((got = h.files().list(fd, room.data(), room.size())) > 0) {

@@ -22,7 +22,8 @@ std::ptrdiff_t make_call(const file_call& call, host& outside) noexcept {
 
 std::ptrdiff_t move_or_run(const file_call& call, wait_bound until) noexcept {
   if (call.kind == file_call::what::read && call.size <= in_place_max && this_worker() != nullptr) {
-    const auto result = current_host().files().readv(call.fd, call.parts, call.count, call.offset, RWF_NOWAIT);
+    const auto result =
+        current_host().files().readv(call.fd, call.parts, call.count, call.offset, file_calls::in_memory);
     // Not in memory, or the file system does not tell.
     const bool cannot_tell = result == -EAGAIN || result == -EINTR || result == -EOPNOTSUPP || result == -ENOSYS;
     if (!cannot_tell) return result;

@@ -47,7 +47,7 @@ std::ptrdiff_t file_source::send_cached(host& outside, int to, std::int64_t offs
   return as_user(file_access::handle_of(from_), [&](io_slot& slot) -> std::ptrdiff_t {
     file_calls& files = outside.files();
     const nowhere into(most);
-    const int how = this_worker() != nullptr ? RWF_NOWAIT : 0;
+    const int how = this_worker() != nullptr ? file_calls::in_memory : 0;
     const std::ptrdiff_t there = files.readv(slot.fd(), into.parts(), into.count(), offset, how);
     if (there == 0 || there == -EINTR) return there;
     if (there < 0) return there == -EAGAIN ? not_cached : cannot_send;  // read() then says what is wrong, if anything

@@ -1,13 +1,12 @@
 #include "io/helper_pool.hpp"
 
-#include <pthread.h>
-
 #include <chrono>
 #include <utility>
 
 #include <sennit/blocking.hpp>
 #include <sennit/error.hpp>
 
+#include "base/system.hpp"
 #include "sched/current.hpp"
 #include "sched/park.hpp"
 
@@ -109,7 +108,7 @@ bool helper_pool::withdraw(job& j) {
 }
 
 void helper_pool::serve(helper self) noexcept {
-  pthread_setname_np(pthread_self(), "sennit-helper");
+  name_this_thread("sennit-helper");
   std::unique_lock lock(mutex_);
   for (;;) {
     if (job* j = first_) {

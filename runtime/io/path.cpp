@@ -2,6 +2,8 @@
 
 #include <sennit/error.hpp>
 
+#include "base/system.hpp"
+
 namespace sennit::inline v0::detail {
 
 void throw_for_path(const std::error_code& ec, const char* call, const std::string& path) {
@@ -22,13 +24,14 @@ file_type type_of(const struct stat& s) noexcept {
 }
 
 file_status status_from(const struct stat& s) noexcept {
-  const auto since = std::chrono::seconds(s.st_mtim.tv_sec) + std::chrono::nanoseconds(s.st_mtim.tv_nsec);
+  const std::timespec changed = modified(s);
+  const auto since = std::chrono::seconds(changed.tv_sec) + std::chrono::nanoseconds(changed.tv_nsec);
   return {.type = type_of(s),
           .permissions = s.st_mode & 07777U,
           .size = static_cast<std::uint64_t>(s.st_size),
           .modified = std::chrono::system_clock::time_point(
               std::chrono::duration_cast<std::chrono::system_clock::duration>(since)),
-          .device = s.st_dev,
+          .device = static_cast<std::uint64_t>(s.st_dev),
           .inode = s.st_ino,
           .links = s.st_nlink,
           .owner = s.st_uid,

@@ -11,7 +11,7 @@ namespace {
 
 wait_kind wait_kind_of(direction d) noexcept { return d == direction::read ? wait_kind::read : wait_kind::write; }
 
-/// A plain thread: poll(2) on the descriptor and on its own eventfd, which close() writes through ready().
+/// A plain thread: poll(2) on the descriptor and on its own flag, which close() raises through ready().
 std::ptrdiff_t wait_on_thread(io_slot& slot, direction d, wait_bound until, bool again) noexcept SENNIT_NO_ANALYSIS {
   thread_waiter& self = this_thread_waiter();
   if (self.wake_fd() < 0) return -EMFILE;

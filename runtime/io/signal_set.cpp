@@ -20,7 +20,7 @@ bool may_be_trapped(int signal) noexcept {
   for (const int s : {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPROF}) {
     if (signal == s) return false;
   }
-  return signal >= 1 && signal <= 64;
+  return signal >= 1 && signal < NSIG;
 }
 
 std::uint64_t bit_of(int signal) noexcept { return signal >= 1 && signal <= 64 ? std::uint64_t{1} << (signal - 1) : 0; }
@@ -28,7 +28,7 @@ std::uint64_t bit_of(int signal) noexcept { return signal >= 1 && signal <= 64 ?
 sigset_t from_bits(std::uint64_t bits) noexcept {
   sigset_t set;
   sigemptyset(&set);
-  for (int s = 1; s <= 64; ++s) {
+  for (int s = 1; s < NSIG; ++s) {
     if ((bits & bit_of(s)) != 0) sigaddset(&set, s);
   }
   return set;
@@ -68,9 +68,9 @@ signal_set::signal_set(std::initializer_list<int> signals) {
 void signal_set::end() noexcept {
   if (signals_ == 0) return;
   // Left pending they would take their default action as soon as a thread unblocks them.
-  signalfd_siginfo info{};
+  detail::signal_record dropped;
   if (const int fd = handle_.native(); fd >= 0) {
-    while (detail::current_host().read(fd, &info, sizeof info) > 0) {}
+    while (detail::current_host().processes().take_signal(fd, dropped) == 0) {}
   }
   detail::release_signals(from_bits(std::exchange(signals_, 0)));
 }
@@ -84,19 +84,15 @@ signal_set& signal_set::operator=(signal_set&& other) noexcept {
 signal_set::~signal_set() { end(); }
 
 signal_info signal_set::wait(std::error_code& ec, const stop_token& stop) {
-  signalfd_siginfo info{};
+  detail::signal_record taken;
   std::ptrdiff_t result = detail::io_closed;
   if (handle_.slot() != nullptr) {
     result = detail::perform(*handle_.slot(), detail::direction::read, 0, stop,
-                             [&, fd = handle_.native()](host& h) { return h.read(fd, &info, sizeof info); });
+                             [&, fd = handle_.native()](host& h) { return h.processes().take_signal(fd, taken); });
   }
   detail::settle(result, ec);
   if (ec) return {};
-  const bool queued = info.ssi_code == SI_QUEUE;
-  return {.number = static_cast<int>(info.ssi_signo),
-          .sender = static_cast<std::int32_t>(info.ssi_pid),
-          .user = info.ssi_uid,
-          .value = queued ? info.ssi_int : info.ssi_status};
+  return {.number = taken.number, .sender = taken.sender, .user = taken.user, .value = taken.value};
 }
 
 signal_info signal_set::wait(const stop_token& stop) {

@@ -1,7 +1,6 @@
 #include "io/sigpipe_guard.hpp"
 
-#include <ctime>
-
+#include "base/system.hpp"
 #include "sched/current.hpp"
 
 namespace sennit::inline v0::detail {
@@ -9,8 +8,8 @@ namespace {
 
 sigset_t only_sigpipe() noexcept {
   sigset_t set;
-  ::sigemptyset(&set);
-  ::sigaddset(&set, SIGPIPE);
+  sigemptyset(&set);
+  sigaddset(&set, SIGPIPE);
   return set;
 }
 
@@ -20,16 +19,14 @@ sigpipe_guard::sigpipe_guard() noexcept {
   if (this_worker() != nullptr) return;
   sigset_t pending;
   ::sigpending(&pending);
-  if (::sigismember(&pending, SIGPIPE) == 1) return;  // blocked, and not ours to take back
+  if (sigismember(&pending, SIGPIPE) == 1) return;  // blocked, and not ours to take back
   const sigset_t set = only_sigpipe();
-  blocks_ = ::pthread_sigmask(SIG_BLOCK, &set, &before_) == 0 && ::sigismember(&before_, SIGPIPE) == 0;
+  blocks_ = ::pthread_sigmask(SIG_BLOCK, &set, &before_) == 0 && sigismember(&before_, SIGPIPE) == 0;
 }
 
 sigpipe_guard::~sigpipe_guard() {
   if (!blocks_) return;
-  const sigset_t set = only_sigpipe();
-  const std::timespec at_once{};
-  ::sigtimedwait(&set, nullptr, &at_once);
+  take_back_sigpipe();
   ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
 }
 

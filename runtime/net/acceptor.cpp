@@ -6,27 +6,12 @@
 #include <sennit/fiber.hpp>
 
 #include "base/log.hpp"
+#include "base/system.hpp"
 #include "io/error_code.hpp"
 #include "net/address.hpp"
 
 namespace sennit::inline v0::detail {
 namespace {
-
-/// Errors of the connection that was to be accepted, not of the listener: it died in the backlog (accept(2)).
-bool died_in_backlog(std::ptrdiff_t error) {
-  switch (-error) {
-    case ECONNABORTED:
-    case EPROTO:
-    case ENOPROTOOPT:
-    case ENETDOWN:
-    case ENETUNREACH:
-    case EHOSTDOWN:
-    case EHOSTUNREACH:
-    case ENONET:
-    case EOPNOTSUPP: return true;
-    default: return false;
-  }
-}
 
 /// One accept() that counts: a descriptor or -errno.
 int accept_one(host& outside, int listener, accepted& into) noexcept {
@@ -34,7 +19,7 @@ int accept_one(host& outside, int listener, accepted& into) noexcept {
     sockaddr_storage from{};
     socklen_t size = sizeof from;
     into.fd = outside.accept(listener, reinterpret_cast<sockaddr*>(&from), &size);
-    if (into.fd == -EINTR || died_in_backlog(into.fd)) continue;
+    if (into.fd < 0 && (into.fd == -EINTR || died_in_backlog(-into.fd))) continue;
     into.peer.size = size <= into.peer.bytes.size() ? size : 0;
     std::memcpy(into.peer.bytes.data(), &from, into.peer.size);
     return into.fd;

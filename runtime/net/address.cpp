@@ -13,6 +13,8 @@
 #include <cstring>
 #include <memory>
 
+#include "base/system.hpp"
+
 namespace sennit::inline v0 {
 namespace {
 
@@ -78,6 +80,7 @@ std::error_code to_unix(const endpoint& from, sockaddr_storage& into, socklen_t&
   address.sun_family = AF_UNIX;
   std::memcpy(address.sun_path, path.data(), path.size());
   const bool abstract = path.front() == '@';
+  if (abstract && !detail::has_abstract_names) return make_error_code(std::errc::operation_not_supported);
   if (abstract) address.sun_path[0] = '\0';
   store(address, into, size);
   // A path ends with a zero byte; an abstract name is just as long as the size says.
@@ -98,7 +101,7 @@ endpoint from_unix(const sockaddr* from, socklen_t size) {
   std::memcpy(&address, from, std::min<std::size_t>(size, sizeof address));
   const std::size_t length = std::min<std::size_t>(size, sizeof address) - path_offset;
   std::string path(address.sun_path, length);
-  if (!path.empty() && path.front() == '\0') {
+  if (detail::has_abstract_names && !path.empty() && path.front() == '\0') {
     path.front() = '@';
   } else {
     path.resize(std::min(path.size(), path.find('\0')));

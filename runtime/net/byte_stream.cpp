@@ -20,7 +20,7 @@ std::ptrdiff_t read_once(host& h, const io_slot& slot, io_window<std::span<std::
   if (slot.kind() == fd_kind::no_socket) return h.readv(slot.fd(), into.parts(), into.count());
   msghdr message{};
   message.msg_iov = into.parts();
-  message.msg_iovlen = into.count();
+  message.msg_iovlen = static_cast<decltype(message.msg_iovlen)>(into.count());
   return h.recvmsg(slot.fd(), &message);
 }
 
@@ -34,7 +34,7 @@ std::ptrdiff_t write_once(host& h, const io_slot& slot, io_window<std::span<cons
   if (slot.kind() != fd_kind::no_socket) {
     msghdr message{};
     message.msg_iov = from.parts();
-    message.msg_iovlen = from.count();
+    message.msg_iovlen = static_cast<decltype(message.msg_iovlen)>(from.count());
     return h.sendmsg(slot.fd(), &message);
   }
   const sigpipe_guard guard;

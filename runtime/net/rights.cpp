@@ -55,11 +55,11 @@ std::ptrdiff_t send_rights(const io_handle& handle, std::span<const int> fds, st
   message.msg_iovlen = 1;
   if (!fds.empty()) {
     message.msg_control = room.bytes.data();
-    message.msg_controllen = CMSG_SPACE(fds.size_bytes());
+    message.msg_controllen = static_cast<decltype(message.msg_controllen)>(CMSG_SPACE(fds.size_bytes()));
     cmsghdr* const c = CMSG_FIRSTHDR(&message);
     c->cmsg_level = SOL_SOCKET;
     c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(fds.size_bytes());
+    c->cmsg_len = static_cast<decltype(c->cmsg_len)>(CMSG_LEN(fds.size_bytes()));
     std::memcpy(CMSG_DATA(c), fds.data(), fds.size_bytes());
   }
   return perform(handle, direction::write, 0, stop, [&](host& h) { return h.sendmsg(handle.slot()->fd(), &message); });

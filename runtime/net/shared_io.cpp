@@ -21,8 +21,9 @@ std::ptrdiff_t move_ready(host& outside, int fd, direction d, std::span<const io
   const bool reads = d == direction::read;
   const int count = static_cast<int>(parts.size());
   file_calls& calls = outside.files();
-  const std::ptrdiff_t result = reads ? calls.readv(fd, parts.data(), count, file_call::at_position, RWF_NOWAIT)
-                                      : calls.writev(fd, parts.data(), count, file_call::at_position, RWF_NOWAIT);
+  const std::ptrdiff_t result =
+      reads ? calls.readv(fd, parts.data(), count, file_call::at_position, file_calls::in_memory)
+            : calls.writev(fd, parts.data(), count, file_call::at_position, file_calls::in_memory);
   if (result != -EOPNOTSUPP && result != -ENOSYS) return result;
   // It knows no call that does not wait. One for nothing tells whether it is open for this; poll(2) would not.
   const std::ptrdiff_t allowed = reads ? outside.read(fd, nullptr, 0) : outside.write(fd, nullptr, 0);

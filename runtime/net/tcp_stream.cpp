@@ -7,6 +7,7 @@
 #include <sennit/blocking.hpp>
 #include <sennit/tcp.hpp>
 
+#include "base/system.hpp"
 #include "io/error_code.hpp"
 #include "net/address.hpp"
 #include "net/connect.hpp"
@@ -105,7 +106,7 @@ void tcp_stream::set_keepalive(const std::optional<keepalive>& probing) {
     const auto seconds = [](std::chrono::seconds s) {
       return static_cast<int>(std::clamp<std::chrono::seconds::rep>(s.count(), 0, std::numeric_limits<int>::max()));
     };
-    ec = detail::set_option(handle_, IPPROTO_TCP, TCP_KEEPIDLE, seconds(probing->idle));
+    ec = detail::set_option(handle_, IPPROTO_TCP, detail::tcp_keepalive_idle, seconds(probing->idle));
     if (!ec) ec = detail::set_option(handle_, IPPROTO_TCP, TCP_KEEPINTVL, seconds(probing->interval));
     if (!ec) ec = detail::set_option(handle_, IPPROTO_TCP, TCP_KEEPCNT, probing->count);
   }

@@ -38,9 +38,12 @@ std::error_code connect_to(const io_handle& handle, const sockaddr* address, soc
 
 /// Is it an IPv6 socket? Options of multicast have a level for each family.
 bool is_ipv6(const io_handle& handle) {
-  int family = AF_UNSPEC;
-  detail::throw_if(detail::get_option(handle, SOL_SOCKET, SO_DOMAIN, family), "sennit: udp_socket");
-  return family == AF_INET6;
+  sockaddr_storage own{};
+  socklen_t size = sizeof own;
+  const int fd = handle.native();
+  const int result = fd < 0 ? -EBADF : current_host().getsockname(fd, reinterpret_cast<sockaddr*>(&own), &size);
+  if (result < 0) detail::throw_if(detail::host_error(result), "sennit: udp_socket");
+  return own.ss_family == AF_INET6;
 }
 
 /// The number of the interface of that name; 0, the system's choice, for no name.

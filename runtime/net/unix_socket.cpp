@@ -6,6 +6,7 @@
 
 #include <sennit/fiber.hpp>
 
+#include "base/system.hpp"
 #include "net/address.hpp"
 
 namespace sennit::inline v0::detail {
@@ -109,12 +110,11 @@ io_handle connect_unix(int type, const endpoint& to, wait_bound until, std::erro
 }
 
 credentials credentials_of(const io_handle& handle) {
-  ucred value{};
-  socklen_t size = sizeof value;
+  peer_process peer{};
   const int fd = handle.native();
-  const int result = fd < 0 ? -EBADF : current_host().getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &value, &size);
+  const int result = fd < 0 ? -EBADF : peer_of(current_host(), fd, peer);
   if (result < 0) throw_if(host_error(result), "sennit: peer_credentials");
-  return {value.pid, value.uid, value.gid};
+  return {peer.pid, peer.user, peer.group};
 }
 
 void throw_at(const std::error_code& ec, const char* what, const endpoint& e) {

@@ -25,7 +25,7 @@ io_handle listen_unix(int type, const endpoint& at, const unix_acceptor::options
 std::error_code connect_once(const io_handle& handle, const endpoint& to) noexcept;
 /// The same, again and again while the listener's backlog is full.
 io_handle connect_unix(int type, const endpoint& to, wait_bound until, std::error_code& ec) noexcept;
-/// SO_PEERCRED; throws std::system_error.
+/// As the kernel noted it; throws std::system_error.
 credentials credentials_of(const io_handle& handle);
 /// Throws for what making a socket at `e` said.
 void throw_at(const std::error_code& ec, const char* what, const endpoint& e);

@@ -1,9 +1,8 @@
-#include <fcntl.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <system_error>
 
+#include "base/system.hpp"
 #include "context/context.hpp"
 #include "poller/open_error.hpp"
 #include "poller/waker.hpp"
@@ -14,7 +13,7 @@ const char* const waker_name = "pipe";
 
 waker::waker(poller& target, std::uint64_t token) : poller_(target) {
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) throw_open_failed("no waker", errno);
+  if (const int result = make_pipe(ends, true); result != 0) throw_open_failed("no waker", -result);
   signal_ = unique_fd(ends[0]);
   write_end_ = unique_fd(ends[1]);
   // By level: whether a byte behind unread bytes is an edge differs between systems, and between versions of Linux.

@@ -1,11 +1,11 @@
 #include "sched/cpu_count.hpp"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <string>
+
+#include "base/system.hpp"
 
 namespace sennit::inline v0::detail {
 namespace {
@@ -43,10 +43,7 @@ double cgroup_cpus(const std::string& membership, const std::string& mount) {
 }
 
 unsigned default_worker_count() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  unsigned cpus = 1;
-  if (::sched_getaffinity(0, sizeof set, &set) == 0) cpus = static_cast<unsigned>(std::max(CPU_COUNT(&set), 1));
+  unsigned cpus = allowed_cpus();
   if (const double limit = cgroup_cpus("/proc/self/cgroup", "/sys/fs/cgroup"); limit > 0)
     cpus = std::min(cpus, static_cast<unsigned>(std::ceil(limit)));
   return std::max(cpus, 1U);

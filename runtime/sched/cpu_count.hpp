@@ -3,7 +3,7 @@
 
 namespace sennit::inline v0::detail {
 
-/// CPUs that this process may use: the affinity mask, capped by the cgroup's cpu.max (rounded up); at least 1.
+/// CPUs that this process may use: allowed_cpus(), capped by the cgroup's cpu.max (rounded up); at least 1.
 unsigned default_worker_count();
 
 /// The tightest cpu.max, in CPUs, from the cgroup that the file `membership` (as /proc/self/cgroup) names up to the

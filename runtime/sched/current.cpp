@@ -1,9 +1,9 @@
 #include "sched/current.hpp"
 
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/host.hpp"
+#include "base/system.hpp"
 #include "context/tsan_section.hpp"
 #include "fiber/local_map.hpp"
 #include "sched/worker.hpp"
@@ -96,7 +96,7 @@ thread_waiter::~thread_waiter() {
 }
 
 int thread_waiter::wake_fd() noexcept {
-  if (wake_fd_ < 0) wake_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (wake_fd_ < 0) wake_fd_ = make_flag();
   return wake_fd_;
 }
 

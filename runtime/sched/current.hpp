@@ -16,15 +16,15 @@ void set_this_worker(worker* w) noexcept;
 /// The calling fiber, or the calling plain thread.
 [[nodiscard]] waiter& current_waiter() noexcept;
 
-/// A plain thread as a waiter: parks on a futex, or, while it does I/O, on poll(2) with an eventfd.
+/// A plain thread as a waiter: parks on a futex, or, while it does I/O, on poll(2) with a flag (base/system.hpp).
 class thread_waiter final : public waiter {
  public:
   thread_waiter() noexcept;
   ~thread_waiter();
-  /// Eventfd that ready() writes while polling; made at the first use, -1 if none is to be had.
+  /// The flag that ready() raises while polling; made at the first use, negative if none is to be had.
   [[nodiscard]] int wake_fd() noexcept;
 
-  atomic<bool> polling{false};  // ready() must write wake_fd, not the futex
+  atomic<bool> polling{false};  // ready() must raise wake_fd, not the futex
   random_source dice;
 
  private:

@@ -1,9 +1,8 @@
 #include "sched/monitor.hpp"
 
-#include <pthread.h>
-
 #include "base/futex.hpp"
 #include "base/log.hpp"
+#include "base/system.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/thread_use.hpp"
 
@@ -33,7 +32,7 @@ void monitor::rouse() noexcept {
 }
 
 void monitor::run() noexcept {
-  pthread_setname_np(pthread_self(), "sennit-monitor");
+  name_this_thread("sennit-monitor");
   host& outside = watched_.outside();
   // One worker: nobody could run what a takeover makes ready, only the report is left.
   const nanos stall = watched_.settings().stall_threshold.count();

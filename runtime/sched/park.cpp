@@ -10,6 +10,7 @@
 #include "base/check.hpp"
 #include "base/futex.hpp"
 #include "base/host.hpp"
+#include "base/system.hpp"
 #include "sched/current.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/token_waker.hpp"
@@ -155,12 +156,11 @@ std::uint16_t park_polling(thread_waiter& self, const park_plan& plan, std::span
     while (got == -EINTR);
   }
   const bool mine = published && self.state.claim(epoch, got == 0 ? case_timeout : case_polled);
-  // Somebody else won: its last access must be over before the eventfd or the nodes may be used again.
+  // Somebody else won: its last access must be over before the flag or the nodes may be used again.
   while (published && !mine && !self.state.is_thread_ready()) cpu_pause();
   self.polling.store(false, release);  // mm:thread-polling
   if (published && !mine) {
-    std::uint64_t count = 0;
-    [[maybe_unused]] const auto drained = system_host().read(self.wake_fd(), &count, sizeof count);
+    lower_flag(self.wake_fd());
   }
   return self.state.case_won();
 }
@@ -171,8 +171,7 @@ namespace {
   // Everything that is needed of the thread is read before it may go on; afterwards the kernel only compares addresses.
   const void* address = thread.state.futex_address();
   if (thread.polling.load(acquire)) {  // mm:thread-polling
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const auto written = system_host().write(thread.wake_fd(), &one, sizeof one);
+    raise_flag(thread.wake_fd());
     thread.state.set_thread_ready();
   } else {
     thread.state.set_thread_ready();

@@ -58,7 +58,7 @@ struct park_plan {
 std::uint16_t park(waiter& self, const park_plan& plan) noexcept SENNIT_NO_ANALYSIS;
 
 /// The same for a plain thread that waits for descriptors too: by poll(2) in place of the futex. Returns case_polled if
-/// one of `fds` has an event; the last of them is filled in here, with the thread's own eventfd, which must be there.
+/// one of `fds` has an event; the last of them is filled in here, with the thread's own flag, which must be there.
 std::uint16_t park_polling(thread_waiter& self, const park_plan& plan,
                            std::span<pollfd> fds) noexcept SENNIT_NO_ANALYSIS;
 

@@ -7,6 +7,7 @@
 #include "base/check.hpp"
 #include "base/futex.hpp"
 #include "base/log.hpp"
+#include "base/system.hpp"
 #include "fiber/local_map.hpp"
 #include "sched/cpu_count.hpp"
 #include "sched/current.hpp"
@@ -101,7 +102,11 @@ void scheduler::start_threads() {
     const int error = pthread_create(
         &w->thread_, nullptr,
         [](void* p) -> void* {
-          static_cast<worker*>(p)->run();
+          auto& self = *static_cast<worker*>(p);
+          char text[16];
+          std::snprintf(text, sizeof text, "%.10s-%u", self.home.name().c_str(), self.index);
+          name_this_thread(text);
+          self.run();
           return nullptr;
         },
         w.get());
@@ -110,9 +115,6 @@ void scheduler::start_threads() {
                               "sennit: cannot start worker " + std::to_string(w->index));
     }
     w->started_ = true;
-    char text[16];
-    std::snprintf(text, sizeof text, "%.10s-%u", name_.c_str(), w->index);
-    pthread_setname_np(w->thread_, text);
   }
   monitor_->start();
 }

@@ -6,6 +6,7 @@
 #include "base/check.hpp"
 #include "base/log.hpp"
 #include "base/sanitizer.hpp"
+#include "base/system.hpp"
 #include "context/tsan_section.hpp"
 #include "fiber/local_map.hpp"
 #include "sched/current.hpp"
@@ -26,13 +27,9 @@ constexpr nanos timer_slack = 50'000;  // the kernel's own for threads
 class thread_stack_known {
  public:
   thread_stack_known() noexcept {
-    pthread_attr_t attributes;
-    if (RUNNING_ON_VALGRIND == 0 || pthread_getattr_np(pthread_self(), &attributes) != 0) return;
-    void* low = nullptr;
-    std::size_t bytes = 0;
-    pthread_attr_getstack(&attributes, &low, &bytes);
-    pthread_attr_destroy(&attributes);
-    id_ = VALGRIND_STACK_REGISTER(low, static_cast<std::byte*>(low) + bytes - 1);
+    if (RUNNING_ON_VALGRIND == 0) return;
+    const std::span<std::byte> mine = own_stack();
+    if (!mine.empty()) id_ = VALGRIND_STACK_REGISTER(mine.data(), &mine.back());
   }
   thread_stack_known(const thread_stack_known&) = delete;
   thread_stack_known& operator=(const thread_stack_known&) = delete;

@@ -89,8 +89,7 @@ std::error_code arena::map(stack_class cls, guard_kind wanted, arena& out) noexc
   made.guards_ = wanted;
   auto* const entry = make_entry(number_of(made.base_));
   if (entry == nullptr) return stack_errc::no_memory;
-  // A stack must not become 2 MiB of memory at its first touch. EINVAL: a kernel without huge pages.
-  ::madvise(made.base_, arena_bytes, MADV_NOHUGEPAGE);
+  refuse_huge_pages(made.base_, arena_bytes);
   if (wanted != guard_kind::protection) {
     const bool work = markers_work(made.base_ + first_slot(cls));
     if (!work && wanted == guard_kind::markers) return stack_errc::guards_unsupported;

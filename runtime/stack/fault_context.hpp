@@ -1,7 +1,6 @@
 #pragma once
 // Where a signal interrupted its thread. The only file that knows how each system and architecture lays that out.
-#include <ucontext.h>
-
+#include <csignal>
 #include <cstdint>
 
 namespace sennit::inline v0::detail {
@@ -10,6 +9,15 @@ struct fault_context {
   std::uintptr_t pc;
   std::uintptr_t sp;
 };
+
+/// Whether a process sent it, as opposed to a fault.
+inline bool was_sent(const siginfo_t& info) noexcept {
+#if defined(__APPLE__)
+  return info.si_code <= 0 || info.si_code >= SI_USER;  // SI_USER and those above: 0x10001 and up
+#else
+  return info.si_code <= 0;
+#endif
+}
 
 /// `context`: the third argument of a SA_SIGINFO handler. `fault_address` stands in for the stack pointer where the
 /// layout is not known: an overflow faults near it.

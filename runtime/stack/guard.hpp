@@ -24,6 +24,16 @@ std::error_code install_guards(std::span<std::byte* const> slots, guard_kind& ki
 /// Puts a marker on `slot` and tries it: a return code proves nothing (qemu-user answers 0 and installs nothing).
 [[nodiscard]] bool markers_work(std::byte* slot) noexcept;
 
+/// Installs markers and returns on how many of these slots, in order; errno tells why not on all. At most advise_batch.
+std::size_t install_markers(std::span<std::byte* const> slots) noexcept;
+
+/// A stack must not become 2 MiB of memory at its first touch.
+void refuse_huge_pages(std::byte* from, std::size_t bytes) noexcept;
+
+/// mincore(2): bit 0 of pages[i] says whether the i-th page from `from` on is in memory. False: there is no such
+/// mapping.
+bool pages_in_memory(std::byte* from, std::size_t bytes, unsigned char* pages) noexcept;
+
 /// Gives the memory of these slots back to the kernel; guards stay, contents become zero. At most advise_batch slots.
 /// In one system call where the kernel can: apart, each would interrupt all other CPUs (18 us against 0.7 measured).
 void trim(stack_class cls, std::span<std::byte* const> slots) noexcept;

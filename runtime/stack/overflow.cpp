@@ -15,6 +15,7 @@
 
 #include "base/atomic.hpp"
 #include "base/check.hpp"
+#include "base/system.hpp"
 #include "stack/arena.hpp"
 #include "stack/fault_context.hpp"
 
@@ -85,7 +86,7 @@ bool stands_on(stack s, const fault_context& at, std::uintptr_t fault_address) n
 }
 
 void report_if_overflow(int signal, const siginfo_t& info, const void* context) noexcept {
-  if (info.si_code <= 0) return;  // sent by a process: there is no fault address
+  if (was_sent(info)) return;                                              // there is no fault address
   const overflow_info found = current_lookup.load(acquire)(info.si_addr);  // mm:overflow-lookup
   if (!found.hit) return;
   // A wild pointer may hit a guard as well, also one of our own unwinder: only who stands on that stack overflows it.
@@ -95,8 +96,8 @@ void report_if_overflow(int signal, const siginfo_t& info, const void* context) 
   // Should the unwinder fault, this handler starts again above itself, finds no overflow, and hands that fault on. With
   // the signal blocked the kernel would kill the process without a word to the former handler.
   sigset_t again, former;
-  ::sigemptyset(&again);
-  ::sigaddset(&again, signal);
+  sigemptyset(&again);
+  sigaddset(&again, signal);
   ::pthread_sigmask(SIG_UNBLOCK, &again, &former);
   print_backtrace(at);
   ::pthread_sigmask(SIG_SETMASK, &former, nullptr);
@@ -104,7 +105,7 @@ void report_if_overflow(int signal, const siginfo_t& info, const void* context) 
 
 void hand_on(int signal, siginfo_t* info, void* context) noexcept {
   const struct sigaction& former = signal == SIGSEGV ? former_segv : former_bus;
-  const bool sent = info->si_code <= 0;
+  const bool sent = was_sent(*info);
   if ((former.sa_flags & SA_SIGINFO) != 0) {
     former.sa_sigaction(signal, info, context);
   } else if (former.sa_handler == SIG_IGN && sent) {
@@ -163,7 +164,7 @@ void install_overflow_handler() {
 
 alt_stack::alt_stack() {
   // The kernel's frame (AVX-512 and AMX make it large), our report, the unwinder, and the former handler.
-  const auto frame = static_cast<std::size_t>(std::max(::sysconf(_SC_MINSIGSTKSZ), long{0}));
+  const auto frame = signal_frame_bytes();
   const std::size_t page = page_bytes();
   constexpr std::size_t room = std::size_t{64} * 1024;
   bytes_ = page + (frame + room + page - 1) / page * page;

@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "base/check.hpp"
+#include "stack/guard.hpp"
 
 namespace sennit::inline v0::detail {
 namespace {
@@ -19,7 +20,7 @@ using page_map = std::array<unsigned char, usable_bytes(stack_class::huge) / sma
 /// Bit 0 of pages[i]: the i-th usable page of `s` is in memory. Returns the bytes of a page.
 std::size_t look_up_pages(stack s, page_map& pages) noexcept {
   static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  SENNIT_CHECK(::mincore(s.limit(), usable_bytes(s.cls), pages.data()) == 0,
+  SENNIT_CHECK(pages_in_memory(s.limit(), usable_bytes(s.cls), pages.data()),
                "ask only about stacks that a living stack_pool handed out");
   return page;
 }

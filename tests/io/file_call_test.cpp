@@ -19,6 +19,7 @@
 #include "base/host.hpp"
 #include "base/host_files.hpp"
 #include "base/random.hpp"
+#include "base/system.hpp"
 #include "support/descriptors.hpp"
 #include "support/file_backends.hpp"
 #include "support/process_counts.hpp"
@@ -34,7 +35,7 @@ using detail::file_call;
 struct silent_file {
   silent_file() {
     std::array<int, 2> ends{};
-    checked(::pipe2(ends.data(), O_CLOEXEC), "pipe2");
+    checked(detail::make_pipe(ends.data(), false), "pipe");
     from = unique_fd(ends[0]);
     to = unique_fd(ends[1]);
   }

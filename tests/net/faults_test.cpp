@@ -92,6 +92,7 @@ const std::vector<fault> all_faults{
     {host_call::file_mkdir, {EACCES, EDQUOT, EEXIST, EMLINK, ENOSPC}, fate::told},
     {host_call::file_list, {EINVAL, EIO, ENOENT}, fate::told},
     {host_call::signal_fd, {EINVAL, EMFILE, ENFILE, ENODEV, ENOMEM}, fate::told},
+    {host_call::take_signal, {EIO}, fate::told},
     {host_call::child_pipe, of_tables, fate::told},
     {host_call::spawn, {E2BIG, EACCES, EAGAIN, ENOENT, ENOEXEC, ENOMEM}, fate::told},
     {host_call::pid_fd, {EMFILE, ENFILE, ENODEV, ENOMEM}, fate::told},
@@ -113,6 +114,7 @@ const std::vector<fault> all_faults{
     {host_call::accept, interrupted, fate::mended},
     {host_call::connect, interrupted, fate::mended},
     {host_call::poll, interrupted, fate::mended},
+    {host_call::take_signal, interrupted, fate::mended},
     {host_call::file_open, interrupted, fate::mended},
     {host_call::file_readv, interrupted, fate::mended},
     {host_call::file_writev, interrupted, fate::mended},
@@ -140,7 +142,7 @@ const std::vector<session> all_sessions{
     {"files", sessions::files},
     {"file_streams", sessions::file_streams},
     {"sent_files", sessions::sent_files, {host_call::file_readv_nowait, host_call::file_flags}},
-    {"signals", sessions::signals, {host_call::read}},
+    {"signals", sessions::signals, {host_call::take_signal}},
     {"processes", sessions::processes},
 };
 

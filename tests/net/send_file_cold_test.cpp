@@ -30,7 +30,7 @@ class device_host final : public detail::host {
   class calls final : public detail::file_calls {
    public:
     std::ptrdiff_t readv(int fd, const iovec* parts, int count, std::int64_t offset, int flags) noexcept override {
-      if ((flags & RWF_NOWAIT) != 0) return read_cached(fd, parts, count, offset);
+      if (flags == file_calls::in_memory) return read_cached(fd, parts, count, offset);
       const bool on_worker = detail::this_worker() != nullptr;
       if (on_worker) ++waits_of_workers;
       ++device_reads;
@@ -271,7 +271,7 @@ class chopping_files final : public detail::host {
     std::ptrdiff_t readv(int fd, const iovec* parts, int count, std::int64_t offset, int flags) noexcept override {
       const auto chosen = below(8);
       if (chosen == 0) return -EINTR;
-      if (chosen == 1 && (flags & RWF_NOWAIT) != 0) return -EAGAIN;
+      if (chosen == 1 && flags == file_calls::in_memory) return -EAGAIN;
       iovec part = parts[0];
       part.iov_len = 1 + below(static_cast<std::uint32_t>(part.iov_len));
       return file_calls::readv(fd, &part, std::min(count, 1), offset, flags);

@@ -9,6 +9,7 @@
 
 #include <sennit/sennit.hpp>
 
+#include "base/system.hpp"
 #include "net/connected.hpp"
 #include "net/streams.hpp"
 
@@ -30,7 +31,7 @@ TEST(tcp_options, keepalive) {
     EXPECT_EQ(option(p.client, SOL_SOCKET, SO_KEEPALIVE), 0);
     p.client.set_keepalive(keepalive{.idle = 7s, .interval = 3s, .count = 4});
     EXPECT_EQ(option(p.client, SOL_SOCKET, SO_KEEPALIVE), 1);
-    EXPECT_EQ(option(p.client, IPPROTO_TCP, TCP_KEEPIDLE), 7);
+    EXPECT_EQ(option(p.client, IPPROTO_TCP, detail::tcp_keepalive_idle), 7);
     EXPECT_EQ(option(p.client, IPPROTO_TCP, TCP_KEEPINTVL), 3);
     EXPECT_EQ(option(p.client, IPPROTO_TCP, TCP_KEEPCNT), 4);
     p.client.set_keepalive(std::nullopt);

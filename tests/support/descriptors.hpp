@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -25,6 +26,23 @@ inline int checked(std::ptrdiff_t result, const char* what) {
   return static_cast<int>(result);
 }
 
+/// Takes a new descriptor: close-on-exec and non-blocking, by calls that every system has.
+inline unique_fd prepared(std::ptrdiff_t result, const char* what) {
+  unique_fd fd(checked(result, what));
+  checked(::fcntl(fd.get(), F_SETFD, FD_CLOEXEC), "fcntl");
+  checked(::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) | O_NONBLOCK), "fcntl");
+  return fd;
+}
+
+/// A file of 100 bytes without a name.
+inline unique_fd regular_file() {
+  char name[] = "/tmp/sennit-test-XXXXXX";
+  unique_fd fd(checked(::mkstemp(name), "mkstemp"));
+  checked(::unlink(name), "unlink");
+  checked(::ftruncate(fd.get(), 100), "ftruncate");
+  return fd;
+}
+
 /// What is written to `b` is read from `a`; sockets work both ways.
 struct fd_pair {
   unique_fd a;
@@ -33,19 +51,27 @@ struct fd_pair {
 
 inline fd_pair unix_pair() {
   std::array<int, 2> fds{};
-  checked(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds.data()), "socketpair");
-  return {unique_fd(fds[0]), unique_fd(fds[1])};
+  checked(::socketpair(AF_UNIX, SOCK_STREAM, 0, fds.data()), "socketpair");
+  return {prepared(fds[0], "socketpair"), prepared(fds[1], "socketpair")};
 }
 
 inline fd_pair pipe_pair() {
   std::array<int, 2> fds{};
-  checked(::pipe2(fds.data(), O_NONBLOCK | O_CLOEXEC), "pipe2");
-  return {unique_fd(fds[0]), unique_fd(fds[1])};
+  checked(::pipe(fds.data()), "pipe");
+  return {prepared(fds[0], "pipe"), prepared(fds[1], "pipe")};
+}
+
+/// `a` is a terminal, `b` its master; both block.
+inline fd_pair terminal_pair() {
+  unique_fd master(checked(::posix_openpt(O_RDWR | O_NOCTTY), "posix_openpt"));
+  checked(::grantpt(master.get()), "grantpt");
+  checked(::unlockpt(master.get()), "unlockpt");
+  return {unique_fd(checked(::open(::ptsname(master.get()), O_RDWR | O_NOCTTY), "open")), std::move(master)};
 }
 
 /// Listens on a free port of the loopback address, which it returns in `address`.
 inline unique_fd tcp_listener(sockaddr_in& address) {
-  unique_fd fd(checked(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket"));
+  unique_fd fd = prepared(::socket(AF_INET, SOCK_STREAM, 0), "socket");
   address = {};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -58,7 +84,7 @@ inline unique_fd tcp_listener(sockaddr_in& address) {
 
 /// Begins to connect; loopback connections are there when this returns.
 inline unique_fd tcp_connect(const sockaddr_in& address) {
-  unique_fd fd(checked(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket"));
+  unique_fd fd = prepared(::socket(AF_INET, SOCK_STREAM, 0), "socket");
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 && errno != EINPROGRESS)
     throw std::system_error(errno, std::system_category(), "connect");
   return fd;
@@ -69,8 +95,7 @@ inline fd_pair tcp_pair() {
   const unique_fd listener = tcp_listener(address);
   unique_fd client = tcp_connect(address);
   checked(::fcntl(listener.get(), F_SETFL, 0), "fcntl");  // wait for it
-  return {unique_fd(checked(::accept4(listener.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC), "accept4")),
-          std::move(client)};
+  return {prepared(::accept(listener.get(), nullptr, nullptr), "accept"), std::move(client)};
 }
 
 inline void put(int fd, std::string_view text) {

@@ -61,6 +61,7 @@ enum class host_call : std::uint8_t {
   file_mkdir,
   file_list,
   signal_fd,
+  take_signal,
   child_pipe,
   spawn,
   pid_fd,
@@ -230,6 +231,9 @@ class faulty_host final : public detail::host {
     int signal_fd(const sigset_t& signals) noexcept override {
       return outside.fails(host_call::signal_fd) ? -outside.error_ : process_calls::signal_fd(signals);
     }
+    int take_signal(int fd, detail::signal_record& into) noexcept override {
+      return outside.fails(host_call::take_signal) ? -outside.error_ : process_calls::take_signal(fd, into);
+    }
     int pipe(int ends[2]) noexcept override {
       return outside.fails(host_call::child_pipe) ? -outside.error_ : process_calls::pipe(ends);
     }
@@ -241,11 +245,12 @@ class faulty_host final : public detail::host {
     int pid_fd(pid_t child) noexcept override {
       return outside.fails(host_call::pid_fd) ? -outside.error_ : process_calls::pid_fd(child);
     }
-    int wait(pid_t child, siginfo_t& into, int options) noexcept override {
-      return outside.fails(host_call::wait) ? -outside.error_ : process_calls::wait(child, into, options);
+    int wait(pid_t child, int pid_fd, siginfo_t& into, int options) noexcept override {
+      return outside.fails(host_call::wait) ? -outside.error_ : process_calls::wait(child, pid_fd, into, options);
     }
-    int signal_child(int pid_fd, int signal) noexcept override {
-      return outside.fails(host_call::signal_child) ? -outside.error_ : process_calls::signal_child(pid_fd, signal);
+    int signal_child(int pid_fd, pid_t child, int signal) noexcept override {
+      if (outside.fails(host_call::signal_child)) return -outside.error_;
+      return process_calls::signal_child(pid_fd, child, signal);
     }
     int duplicate_above(int fd, int least) noexcept override {
       return outside.fails(host_call::duplicate_above) ? -outside.error_ : process_calls::duplicate_above(fd, least);

@@ -1,5 +1,4 @@
-#include "base/host_signals.hpp"
-
+// For signalfd: what is trapped stays pending. host_signals_darwin.cpp is the same for EVFILT_SIGNAL.
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -7,6 +6,8 @@
 #include <array>
 #include <cerrno>
 #include <mutex>
+
+#include "base/host_signals.hpp"
 
 namespace sennit::inline v0::detail {
 namespace {

@@ -1,5 +1,3 @@
-#include "sched/thread_use.hpp"
-
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -9,6 +7,7 @@
 #include <string_view>
 
 #include "base/unique_fd.hpp"
+#include "sched/thread_use.hpp"
 
 namespace sennit::inline v0::detail {
 
