@@ -3,6 +3,7 @@ import pathlib
 import tempfile
 import unittest
 
+import check_assembly
 import check_floors
 import check_headers
 import check_host_seam
@@ -30,6 +31,57 @@ class fixture(unittest.TestCase):
         self.assertEqual(len(findings), 1, findings)
         for part in parts:
             self.assertIn(part, findings[0])
+
+
+class assembly(fixture):
+    ELF = """        .globl  sennit_switch_stack
+        .hidden sennit_switch_stack
+        .type   sennit_switch_stack, @function
+sennit_switch_stack:                    // the one for ELF
+        .cfi_startproc
+        jnz     .Lslow
+        ret
+.Lslow:
+        call    sennit_context_main
+        .cfi_endproc
+        .size   sennit_switch_stack, .-sennit_switch_stack
+        .section .note.GNU-stack, "", @progbits
+        .long   4
+"""
+    MACHO = """        .globl  _sennit_switch_stack
+        .private_extern _sennit_switch_stack
+_sennit_switch_stack:
+        .cfi_startproc
+        jnz     Lslow
+        ret
+Lslow:
+        call    _sennit_context_main
+        .cfi_endproc
+"""
+
+    def check(self, elf, macho):
+        self.write("asm/switch_elf.S", elf)
+        self.write("asm/switch_macho.S", macho)
+        return check_assembly.check
+
+    def test_twins_differ_in_spelling(self):
+        self.accepts(self.check(self.ELF, self.MACHO))
+
+    def test_other_instruction_is_rejected(self):
+        self.rejects(self.check(self.ELF, self.MACHO.replace("jnz", "jz")), "switch_elf.S:6", "switch_macho.S:5")
+
+    def test_missing_unwind_rule_is_rejected(self):
+        self.rejects(self.check(self.ELF, self.MACHO.replace(".cfi_endproc", "")), "switch_macho.S ends")
+
+    def test_visible_symbol_is_rejected(self):
+        self.rejects(self.check(self.ELF, self.MACHO.replace(".private_extern", ".globl")), "hidden")
+
+    def test_name_without_underscore_is_not_found_by_c(self):
+        self.rejects(self.check(self.ELF, self.MACHO.replace("call    _", "call    ")), "call")
+
+    def test_file_without_a_twin_is_rejected(self):
+        self.write("asm/switch_elf.S", self.ELF)
+        self.rejects(check_assembly.check, "no twin")
 
 
 class floors(fixture):

@@ -1,8 +1,10 @@
 // void sennit_test_with_registers(void (*fn)(void*) x0, void* argument x1, const uint64_t* in x2, uint64_t* out x3);
+#include "object_format.h"
+
         .text
-        .globl  sennit_test_with_registers
-        .type   sennit_test_with_registers, %function
-sennit_test_with_registers:
+        .globl  NAME(sennit_test_with_registers)
+        FUNCTION(sennit_test_with_registers)
+NAME(sennit_test_with_registers):
         .cfi_startproc
         sub     sp, sp, #176
         .cfi_adjust_cfa_offset 176
@@ -59,6 +61,4 @@ sennit_test_with_registers:
         .cfi_restore x30
         ret
         .cfi_endproc
-        .size   sennit_test_with_registers, .-sennit_test_with_registers
-
-        .section .note.GNU-stack, "", %progbits
+        END(sennit_test_with_registers)

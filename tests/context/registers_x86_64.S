@@ -1,8 +1,10 @@
 // void sennit_test_with_registers(void (*fn)(void*) rdi, void* argument rsi, const uint64_t* in rdx, uint64_t* out rcx);
+#include "object_format.h"
+
         .text
-        .globl  sennit_test_with_registers
-        .type   sennit_test_with_registers, @function
-sennit_test_with_registers:
+        .globl  NAME(sennit_test_with_registers)
+        FUNCTION(sennit_test_with_registers)
+NAME(sennit_test_with_registers):
         .cfi_startproc
         .irp reg, rbx, rbp, r12, r13, r14, r15, rcx
         pushq   %\reg
@@ -38,6 +40,4 @@ sennit_test_with_registers:
         .endr
         ret
         .cfi_endproc
-        .size   sennit_test_with_registers, .-sennit_test_with_registers
-
-        .section .note.GNU-stack, "", @progbits
+        END(sennit_test_with_registers)
