@@ -13,7 +13,6 @@
 #include <memory>
 #include <string>
 #include <system_error>
-#include <thread>
 #include <vector>
 
 #include <sennit/event_queue.hpp>
@@ -22,6 +21,7 @@
 #include "support/cli.hpp"
 #include "support/delay_routes.hpp"
 #include "support/http_session.hpp"
+#include "support/jthread.hpp"
 
 namespace {
 
@@ -36,8 +36,8 @@ struct conversation {
 class thread_server {
  public:
   explicit thread_server(int connections) {
-    thread_ = std::jthread([this, connections] {
-      std::vector<std::jthread> sessions;
+    thread_ = example::jthread([this, connections] {
+      std::vector<example::jthread> sessions;
       for (int i = 0; i < connections; ++i)
         sessions.emplace_back([this, stream = listener_.accept()]() mutable {
           http::serve(stream, [this](const http::request& asked) { return http::dispatch(routes_, asked); });
@@ -49,7 +49,7 @@ class thread_server {
  private:
   sennit::tcp_listener listener_ = sennit::tcp_listener::bind("127.0.0.1:0");
   http::router routes_ = example::delay_routes();
-  std::jthread thread_;  // last: it ends before what it uses
+  example::jthread thread_;  // last: it ends before what it uses
 };
 
 void send_text(sennit::tcp_stream& stream, const std::string& text) {

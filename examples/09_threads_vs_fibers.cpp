@@ -11,12 +11,12 @@
 #include <iomanip>
 #include <iostream>
 #include <system_error>
-#include <thread>
 #include <vector>
 
 #include <sennit/sennit.hpp>
 
 #include "support/cli.hpp"
+#include "support/jthread.hpp"
 
 namespace {
 
@@ -26,7 +26,8 @@ double ms_since(clock_type::time_point start) {
   return std::chrono::duration<double, std::milli>(clock_type::now() - start).count();
 }
 
-/// Resident memory of this process and the page tables that map it, in KiB: a thread or fiber pays for both.
+/// Resident memory of this process and the page tables that map it, in KiB: a thread or fiber pays for both. 0
+/// where there is no /proc.
 double memory_kib() {
   std::ifstream status("/proc/self/status");
   double total = 0;
@@ -37,7 +38,7 @@ double memory_kib() {
   return total;
 }
 
-/// Thread is std::jthread or sennit::fiber.
+/// Thread is example::jthread or sennit::fiber.
 template <class Thread>
 void measure(const char* name, std::size_t wanted) {
   sennit::wait_group missing;
@@ -88,7 +89,7 @@ int main(int argc, char** argv) try {
   line.parse(argc, argv);
 
   std::cout << "           count   us to start   KiB waiting   100 ms took ms" << std::endl;
-  measure<std::jthread>("threads", threads);
+  measure<example::jthread>("threads", threads);
   sennit::run(line.runtime_options(), [&] { measure<sennit::fiber>("fibers", fibers); });
 } catch (const std::exception& e) {
   std::cerr << "09_threads_vs_fibers: " << e.what() << '\n';

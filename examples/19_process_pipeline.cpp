@@ -39,7 +39,8 @@ struct stage {
 /// A pipe for children: blocking, as programs expect it, and closed in all of them but those that are given an end.
 std::array<sennit::descriptor, 2> make_pipe() {
   std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe2");
+  if (::pipe(ends.data()) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
+  for (const int end : ends) ::fcntl(end, F_SETFD, FD_CLOEXEC);
   return {sennit::descriptor(ends[0]), sennit::descriptor(ends[1])};
 }
 

@@ -3,6 +3,8 @@
 // that could only be done "async-signal-safely".
 #include <string_view>
 
+#include <sennit/signal_set.hpp>
+
 namespace example {
 
 /// Make it first thing in main(): it blocks both signals in the calling thread, and threads that start later inherit
@@ -10,15 +12,12 @@ namespace example {
 class stop_signal {
  public:
   stop_signal();
-  ~stop_signal();
-  stop_signal(const stop_signal&) = delete;
-  stop_signal& operator=(const stop_signal&) = delete;
 
   /// Parks until one of the signals comes and returns its name.
   std::string_view wait();
 
  private:
-  int fd_;
+  sennit::signal_set signals_;
 };
 
 }  // namespace example

@@ -87,7 +87,9 @@ TEST_P(directory_test, whole_files) {
     EXPECT_EQ(read_file(dir / "f"), "short");
     write_file(dir / "f", "");
     EXPECT_EQ(read_file(dir / "f"), "");
-    EXPECT_NE(read_file("/proc/self/status").find("Threads:"), std::string::npos) << "a file without a size";
+    if (const std::string linux_only = "/proc/self/status"; std::filesystem::exists(linux_only)) {
+      EXPECT_NE(read_file(linux_only).find("Threads:"), std::string::npos) << "a file without a size";
+    }
   });
 }
 

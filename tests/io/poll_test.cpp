@@ -8,7 +8,7 @@
 
 #include <sennit/sennit.hpp>
 
-#include "io/pipe_pair.hpp"
+#include "io/foreign_pipe.hpp"
 #include "support/process_counts.hpp"
 #include "support/runtimes.hpp"
 
@@ -22,7 +22,7 @@ INSTANTIATE_RUNTIMES(poll_set);
 
 TEST_P(poll_set, says_which_are_ready) {
   run([] {
-    const pipe_pair quiet, busy;
+    const foreign_pipe quiet, busy;
     busy.put('b');
     std::array set{pollfd{quiet.fd[0], POLLIN, 1}, pollfd{busy.fd[0], POLLIN, 0}, pollfd{-1, POLLIN, 1},
                    pollfd{quiet.fd[1], POLLOUT, 0}, pollfd{busy.fd[1], 0, 1}};
@@ -38,7 +38,7 @@ TEST_P(poll_set, says_which_are_ready) {
 TEST_P(poll_set, waits_for_any_of_many) {
   run([] {
     const std::size_t before = open_descriptors();
-    const pipe_pair p[10];
+    const foreign_pipe p[10];
     std::array<pollfd, 10> set{};
     for (std::size_t i = 0; i < set.size(); ++i) set[i] = {p[i].fd[0], POLLIN, 0};
     for (std::size_t i = 0; i < 100; ++i) {
@@ -74,7 +74,7 @@ TEST_P(poll_set, both_directions_of_one_descriptor) {
 
 TEST_P(poll_set, deadlines_stops_and_bad_input) {
   run([] {
-    const pipe_pair p;
+    const foreign_pipe p;
     std::array set{pollfd{p.fd[0], POLLIN, 0}};
     EXPECT_EQ(sennit::poll_until(set, std::chrono::steady_clock::now() - 1s), 0U);
     EXPECT_EQ(sennit::poll_for(set, 2ms), 0U);
@@ -99,7 +99,7 @@ TEST_P(poll_set, deadlines_stops_and_bad_input) {
 }
 
 TEST(poll_set_thread, a_plain_thread_blocks) {
-  const pipe_pair p;
+  const foreign_pipe p;
   std::array set{pollfd{p.fd[0], POLLIN, 0}};
   EXPECT_EQ(sennit::poll_for(set, 2ms), 0U);
   std::thread writer([&] { p.put('t'); });
@@ -112,7 +112,7 @@ INSTANTIATE_RUNTIMES(guarded);
 
 TEST_P(guarded, registers_once_for_many_waits) {
   run([] {
-    const pipe_pair p;
+    const foreign_pipe p;
     const int flags = ::fcntl(p.fd[0], F_GETFL);
     fd_guard guard(p.fd[0]);
     const auto before = runtime::current()->stats().registrations;
@@ -133,7 +133,7 @@ TEST_P(guarded, registers_once_for_many_waits) {
 
 TEST_P(guarded, what_the_owner_leaves_is_still_there) {
   run([] {
-    const pipe_pair p;
+    const foreign_pipe p;
     fd_guard guard(p.fd[0]);
     EXPECT_FALSE(guard.wait_readable_for(1ms));
     ASSERT_EQ(::write(p.fd[1], "abc", 3), 3);
@@ -147,7 +147,7 @@ TEST_P(guarded, what_the_owner_leaves_is_still_there) {
 
 TEST_P(guarded, the_guard_goes_while_several_wait) {
   run([] {
-    const pipe_pair p;
+    const foreign_pipe p;
     std::optional<fd_guard> guard(fd_guard(p.fd[0]));
     EXPECT_EQ(guard->native_handle(), p.fd[0]);
     std::array<park_probe, 3> probes;
@@ -170,7 +170,7 @@ TEST_P(guarded, the_guard_goes_while_several_wait) {
 
 TEST_P(guarded, errors) {
   run([] {
-    const pipe_pair p;
+    const foreign_pipe p;
     EXPECT_EQ(code_of([] { fd_guard bad(-1); }), std::errc::bad_file_descriptor);
     fd_guard guard(p.fd[0]);
     EXPECT_FALSE(guard.wait_readable_for(1ms));
@@ -184,7 +184,7 @@ TEST_P(guarded, errors) {
 }
 
 TEST(guarded_thread, a_plain_thread_blocks) {
-  const pipe_pair p;
+  const foreign_pipe p;
   fd_guard guard(p.fd[0]);
   EXPECT_FALSE(guard.wait_readable_for(2ms));
   std::thread writer([&] { p.put('t'); });

@@ -1,7 +1,6 @@
 // Waiting for descriptors of others (hazard 28): no flags touched, nothing left registered.
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <pty.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -10,21 +9,24 @@
 
 #include <sennit/sennit.hpp>
 
-#include "io/pipe_pair.hpp"
+#include "io/foreign_pipe.hpp"
+#include "support/descriptors.hpp"
 #include "support/runtimes.hpp"
 
 namespace {
 
 using namespace std::chrono_literals;
 
-using sennit::test::pipe_pair;
+using sennit::test::foreign_pipe;
+using sennit::test::regular_file;
+using sennit::test::unique_fd;
 
 class wait_fd : public sennit::test::runtimes {};
 INSTANTIATE_RUNTIMES(wait_fd);
 
 TEST_P(wait_fd, readable_when_data_comes_and_flags_stay) {
   run([] {
-    const pipe_pair p;
+    const foreign_pipe p;
     const int flags = ::fcntl(p.fd[0], F_GETFL);
     sennit::scope s;
     s.spawn([&] {
@@ -40,7 +42,7 @@ TEST_P(wait_fd, readable_when_data_comes_and_flags_stay) {
 
 TEST_P(wait_fd, repeated_waits_each_see_their_data) {
   run([] {
-    const pipe_pair p;
+    const foreign_pipe p;
     for (char c = 'a'; c <= 'z'; ++c) {
       sennit::scope s;
       s.spawn([&] {
@@ -71,7 +73,7 @@ TEST_P(wait_fd, two_fibers_wait_for_both_directions_of_one_descriptor) {
 
 TEST_P(wait_fd, deadline_stop_and_errors) {
   run([] {
-    const pipe_pair p;
+    const foreign_pipe p;
     EXPECT_FALSE(sennit::wait_readable_until(p.fd[0], std::chrono::steady_clock::now() + 2ms));
     EXPECT_TRUE(sennit::wait_writable_until(p.fd[1], std::chrono::steady_clock::now() + 1h));
     EXPECT_THROW(sennit::wait_readable(-1), std::system_error);
@@ -94,7 +96,7 @@ TEST_P(wait_fd, deadline_stop_and_errors) {
 TEST_P(wait_fd, the_owner_closes_and_reuses_the_number) {
   run([] {
     for (int i = 0; i < 1000; ++i) {
-      const pipe_pair p;  // the same two numbers every time
+      const foreign_pipe p;  // the same two numbers every time
       sennit::scope s;
       s.spawn([&] {
         sennit::wait_readable(p.fd[0]);
@@ -108,33 +110,27 @@ TEST_P(wait_fd, the_owner_closes_and_reuses_the_number) {
 
 TEST_P(wait_fd, regular_files_are_always_ready) {
   run([] {
-    const int fd = ::open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    ASSERT_GE(fd, 0);
-    EXPECT_TRUE(sennit::wait_readable_until(fd, std::chrono::steady_clock::now() + 1h));
-    ::close(fd);
+    const unique_fd file = regular_file();
+    EXPECT_TRUE(sennit::wait_readable_until(file.get(), std::chrono::steady_clock::now() + 1h));
   });
 }
 
 TEST_P(wait_fd, a_terminal_gives_line_after_line) {
   // Hazard 14: three lines in the terminal's buffer, one edge; each read gives one line only.
-  int master = -1;
-  int slave = -1;
-  ASSERT_EQ(::openpty(&master, &slave, nullptr, nullptr, nullptr), 0);
-  ASSERT_EQ(::write(master, "one\ntwo\nthree\n", 14), 14);
+  const sennit::test::fd_pair terminal = sennit::test::terminal_pair();
+  sennit::test::put(terminal.b.get(), "one\ntwo\nthree\n");
   run([&] {
     for (const std::string line : {"one\n", "two\n", "three\n"}) {
-      sennit::wait_readable(slave);
+      sennit::wait_readable(terminal.a.get());
       std::array<char, 64> b{};
-      const auto n = ::read(slave, b.data(), b.size());
+      const auto n = ::read(terminal.a.get(), b.data(), b.size());
       EXPECT_EQ(std::string(b.data(), static_cast<std::size_t>(n)), line);
     }
   });
-  ::close(master);
-  ::close(slave);
 }
 
 TEST(wait_fd_thread, a_plain_thread_blocks) {
-  const pipe_pair p;
+  const foreign_pipe p;
   EXPECT_FALSE(sennit::wait_readable_until(p.fd[0], std::chrono::steady_clock::now() + 2ms));
   std::thread writer([&] { p.put('t'); });
   sennit::wait_readable(p.fd[0]);

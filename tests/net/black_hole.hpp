@@ -48,9 +48,7 @@ class black_hole {
   }
 
  private:
-  static unique_fd made(int family) {
-    return unique_fd(checked(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket"));
-  }
+  static unique_fd made(int family) { return prepared(::socket(family, SOCK_STREAM, 0), "socket"); }
 
   sockaddr_storage address_{};
   unique_fd listener_;

@@ -319,7 +319,7 @@ TEST(address, of_unix_sockets_as_the_kernel_gives_them) {
   EXPECT_EQ(endpoint_access::to_sockaddr(unnamed, address, size), std::errc::destination_address_required);
 
   const endpoint abstract("unix:@sennit-test-" + std::to_string(::getpid()));
-  const test::unique_fd listener(test::checked(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"));
+  const test::unique_fd listener = test::prepared(::socket(AF_UNIX, SOCK_STREAM, 0), "socket");
   ASSERT_FALSE(endpoint_access::to_sockaddr(abstract, address, size));
   test::checked(::bind(listener.get(), raw, size), "bind");
   size = sizeof address;

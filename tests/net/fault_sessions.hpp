@@ -322,18 +322,18 @@ inline void sent_files(session_log& log) {
 }
 
 #if SENNIT_TSAN
-inline const blocked_signal session_signal(SIGRTMIN + 3);
+inline const blocked_signal session_signal(SIGUSR1);
 #endif
 
 inline void signals(session_log& log) {
   // One that nobody waits for any more is nobody's.
-  [[maybe_unused]] static const auto before = ::signal(SIGRTMIN + 3, SIG_IGN);
+  [[maybe_unused]] static const auto before = ::signal(SIGUSR1, SIG_IGN);
   signal_set set;
-  if (!log.runs([&] { set = signal_set{SIGRTMIN + 3}; })) return;
-  ::kill(::getpid(), SIGRTMIN + 3);
+  if (!log.runs([&] { set = signal_set{SIGUSR1}; })) return;
+  ::kill(::getpid(), SIGUSR1);
   std::error_code ec;
   const signal_info s = set.wait(ec);
-  if (log.ok(ec)) log.expect(s.number == SIGRTMIN + 3, "the signal");
+  if (log.ok(ec)) log.expect(s.number == SIGUSR1, "the signal");
 }
 
 inline void processes(session_log& log) {

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <atomic>
+#include <filesystem>
 #include <thread>
 
 #include <sennit/sennit.hpp>
@@ -256,20 +257,21 @@ TEST_P(send_file_test, files_of_other_kinds) {
 
     // Its size is 0, and the kernel cannot send from all of these.
     for (const char* const name : {"/proc/self/status", "/proc/cpuinfo", "/proc/self/maps"}) {
+      if (!std::filesystem::exists(name)) continue;  // Linux has them
       const file f = file::open(name);
       const bytes got = arrived(unix_kind(), [&](auto& to) { EXPECT_GT(to.send_file(f), 0U); });
       const std::string text(reinterpret_cast<const char*>(got.data()), got.size());
       EXPECT_EQ(text.substr(0, 4), get_file(name).substr(0, 4));
       EXPECT_EQ(text.back(), '\n');
     }
-    const file sent = file::open("/proc/self/status");
+    const file sent = file::open(dir / "f");
     try {
       p.writer.close();
       p.writer.send_file(sent);
       ADD_FAILURE() << "the stream is closed";
     } catch (const std::system_error& e) {
       EXPECT_EQ(e.code(), std::errc::bad_file_descriptor);
-      EXPECT_NE(std::string(e.what()).find("send_file of /proc/self/status"), std::string::npos) << e.what();
+      EXPECT_NE(std::string(e.what()).find("send_file of " + sent.path()), std::string::npos) << e.what();
     }
   });
 }

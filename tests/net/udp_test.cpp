@@ -7,6 +7,7 @@
 
 #include <sennit/sennit.hpp>
 
+#include "base/mmsghdr.hpp"
 #include "net/streams.hpp"
 
 namespace sennit::test {

@@ -145,7 +145,8 @@ int silent_stderr = -1;
 /// From now on stderr is a pipe, for exit_if_silent() to look into.
 void watch_stderr() {
   int ends[2];
-  SENNIT_CHECK(::pipe2(ends, O_NONBLOCK) == 0 && ::dup2(ends[1], STDERR_FILENO) >= 0, "give the test descriptors");
+  SENNIT_CHECK(::pipe(ends) == 0 && ::fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0 && ::dup2(ends[1], STDERR_FILENO) >= 0,
+               "give the test descriptors");
   silent_stderr = ends[0];
 }
 void exit_if_silent(int) {

@@ -5,24 +5,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <filesystem>
-#include <fstream>
-#include <string>
+#include "support/process_counts.hpp"
 
 namespace sennit::test {
-
-/// Whether every other thread of this process sleeps in the kernel.
-inline bool others_sleep() {
-  for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task")) {
-    if (thread.path().filename() == std::to_string(::gettid())) continue;
-    std::ifstream stat(thread.path() / "stat");
-    std::string line;
-    std::getline(stat, line);
-    const auto name = line.rfind(')');  // its end; the state follows
-    if (name != std::string::npos && line.compare(name, 3, ") S") != 0) return false;
-  }
-  return true;
-}
 
 /// Runs `f` in a forked child; its exit status. Waits until all other threads sleep: the lock of a sanitizer's
 /// allocator that one of them holds at the fork would be held in the child for ever. The test's time limit bounds it.

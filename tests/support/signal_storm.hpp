@@ -1,14 +1,11 @@
 #pragma once
 // A signal that interrupts whatever waits, again and again, in every thread of the process.
-#include <dirent.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <thread>
+
+#include "support/process_counts.hpp"
 
 namespace sennit::test {
 
@@ -39,18 +36,10 @@ class signal_storm {
     sigset_t all;
     sigfillset(&all);
     ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
-    const auto me = ::syscall(SYS_gettid);
-    // One descriptor for all rounds: TSan has called its number, which others had before, a race at closedir().
-    DIR* const tasks = ::opendir("/proc/self/task");
-    while (!ended_) {
-      ::rewinddir(tasks);
-      while (const dirent* const task = ::readdir(tasks)) {
-        const long id = std::strtol(task->d_name, nullptr, 10);
-        if (id > 0 && id != me) ::syscall(SYS_tgkill, ::getpid(), id, SIGPROF);
-      }
+    signal_others(SIGPROF, [this] {
       std::this_thread::sleep_for(std::chrono::microseconds(50));  // the pace of the storm: others shall get on, too
-    }
-    ::closedir(tasks);
+      return !ended_;
+    });
   }
 
   static inline std::atomic<std::size_t> seen{0};

@@ -7,14 +7,14 @@
 
 namespace sennit::test {
 
-struct pipe_pair {
+struct foreign_pipe {
   std::array<int, 2> fd{-1, -1};
-  pipe_pair() { EXPECT_EQ(::pipe(fd.data()), 0); }
-  ~pipe_pair() {
+  foreign_pipe() { EXPECT_EQ(::pipe(fd.data()), 0); }
+  ~foreign_pipe() {
     for (const int f : fd) ::close(f);
   }
-  pipe_pair(const pipe_pair&) = delete;
-  pipe_pair& operator=(const pipe_pair&) = delete;
+  foreign_pipe(const foreign_pipe&) = delete;
+  foreign_pipe& operator=(const foreign_pipe&) = delete;
   void put(char c) const { EXPECT_EQ(::write(fd[1], &c, 1), 1); }
   char take() const {
     char c = 0;
