@@ -5,7 +5,7 @@ function(sennit_flags target)
     CXX_EXTENSIONS OFF CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON POSITION_INDEPENDENT_CODE ON)
   target_compile_options(${target} PRIVATE
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Woverloaded-virtual
-    -fstack-clash-protection -fno-omit-frame-pointer $<$<BOOL:${SENNIT_WERROR}>:-Werror>
+    $<$<NOT:$<PLATFORM_ID:Darwin>>:-fstack-clash-protection> -fno-omit-frame-pointer $<$<BOOL:${SENNIT_WERROR}>:-Werror>
     $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wthread-safety>)
   if(SENNIT_SANITIZE STREQUAL "address")
     target_compile_options(${target} PRIVATE

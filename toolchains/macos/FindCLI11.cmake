@@ -1,0 +1,5 @@
+include(sennit_lone_headers)
+if(NOT TARGET CLI11::CLI11)
+  sennit_lone_headers(CLI11::CLI11 CLI)
+endif()
+set(CLI11_FOUND ON)

@@ -1,0 +1,13 @@
+# From Debian's package googletest, which has the sources.
+set(sources /usr/src/googletest/googletest)
+if(NOT TARGET GTest::gtest_main)
+  if(NOT EXISTS ${sources}/src/gtest-all.cc)
+    message(FATAL_ERROR "no ${sources}: install googletest")
+  endif()
+  add_library(gtest_main STATIC ${sources}/src/gtest-all.cc ${sources}/src/gtest_main.cc)
+  target_include_directories(gtest_main SYSTEM PUBLIC ${sources}/include PRIVATE ${sources})
+  target_compile_features(gtest_main PUBLIC cxx_std_20)
+  add_library(GTest::gtest_main ALIAS gtest_main)
+  add_library(GTest::gtest ALIAS gtest_main)
+endif()
+set(GTest_FOUND ON)

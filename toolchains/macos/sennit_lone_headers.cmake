@@ -1,0 +1,15 @@
+# sennit_lone_headers(target folder...): header-only libraries of this machine for another system. /usr/include as a
+# whole would bring the headers of Linux along, so the target sees links to these folders of it and nothing else.
+function(sennit_lone_headers target)
+  string(MAKE_C_IDENTIFIER ${target} name)
+  set(links ${CMAKE_BINARY_DIR}/lone_headers/${name})
+  file(MAKE_DIRECTORY ${links})
+  foreach(folder IN LISTS ARGN)
+    if(NOT IS_DIRECTORY /usr/include/${folder})
+      message(FATAL_ERROR "${target} needs /usr/include/${folder}")
+    endif()
+    file(CREATE_LINK /usr/include/${folder} ${links}/${folder} SYMBOLIC)
+  endforeach()
+  add_library(${target} INTERFACE IMPORTED)
+  set_target_properties(${target} PROPERTIES INTERFACE_INCLUDE_DIRECTORIES ${links})
+endfunction()
