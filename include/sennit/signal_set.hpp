@@ -11,7 +11,7 @@
 
 namespace sennit::inline v0 {
 
-/// A signal that was sent to this process.
+/// A signal that was sent to this process. macOS tells its number alone.
 struct signal_info {
   int number = 0;           ///< SIGTERM, ...
   std::int32_t sender = 0;  ///< process id of who sent it; 0: the kernel
@@ -37,7 +37,7 @@ class signal_set : private detail::io_object {
   using io_object::expires_at;
   using io_object::expires_never;
   using io_object::is_open;
-  using io_object::native_handle;  // the signalfd
+  using io_object::native_handle;  // the signalfd; macOS: a queue
 
   signal_set() noexcept = default;
   /// Throws std::system_error: invalid_argument for what is no signal, for SIGKILL and SIGSTOP, for the synchronous
