@@ -15,7 +15,8 @@ namespace sennit::inline v0 {
 namespace detail {
 SENNIT_API bool wait_readable(int fd, wait_bound until);
 SENNIT_API bool wait_writable(int fd, wait_bound until);
-SENNIT_API std::size_t poll(std::span<pollfd> set, wait_bound until);
+// By reference: to copy a span, libc++ looks at its type, which only callers have to know.
+SENNIT_API std::size_t poll(const std::span<pollfd>& set, wait_bound until);
 }  // namespace detail
 
 /// Parks until `fd` can be read (or has an error or end of file to report); the registration is ONESHOT and deleted

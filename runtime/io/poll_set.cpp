@@ -32,7 +32,7 @@ std::size_t look(std::span<pollfd> set) {
 
 }  // namespace
 
-std::size_t poll(std::span<pollfd> set, wait_bound until) {
+std::size_t poll(const std::span<pollfd>& set, wait_bound until) {
   for (const pollfd& p : set) {
     if ((p.events & ~(POLLIN | POLLOUT)) != 0)
       throw_if(std::make_error_code(std::errc::invalid_argument), "sennit: poll for more than POLLIN and POLLOUT");
