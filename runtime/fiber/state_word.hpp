@@ -65,8 +65,8 @@ class state_word {
     }
   }
 
-  /// A waker: true if the waiter was still in the park of `made_for`, without the flag `unless`: then the caller readies
-  /// the waiter, once.
+  /// A waker: true if the waiter was still in the park of `made_for`, without the flag `unless`: then the caller
+  /// readies the waiter, once.
   [[nodiscard]] bool claim(std::uint32_t made_for, std::uint16_t which, word unless = 0) noexcept {
     word seen = word_.load(relaxed);  // mm:wake-claim
     for (;;) {
