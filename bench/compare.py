@@ -26,6 +26,10 @@ class failed(Exception):
     """A program did not do what it must."""
 
 
+class cannot(Exception):
+    """A system cannot do a workload here, and said why."""
+
+
 def call(*command):
     """What a program prints, as lines."""
     shown = " ".join(map(str, command))
@@ -51,6 +55,8 @@ class program:
     def measure(self, bench, seconds, cpus):
         """{result: value} of one repeat."""
         lines = call("taskset", "-c", ",".join(map(str, cpus)), self.path, bench.name, str(seconds))
+        if lines[-1:] and lines[-1].startswith("cannot "):
+            raise cannot(lines[-1].removeprefix("cannot "))
         try:
             values = {name: float(value) for name, value in map(str.split, lines)}
         except ValueError:
@@ -87,14 +93,23 @@ def cpus_for(workers):
 
 
 def measure(bench, programs, repeats, seconds):
-    """{result: {system: [value of each repeat]}}; systems without the benchmark are left out."""
+    """({result: {system: [value of each repeat]}}, {system: why it cannot}); systems without the benchmark are left
+    out."""
     takes_part = {name: p for name, p in programs.items() if bench.name in p.names}
-    values = {result: {name: [] for name in takes_part} for result, _, _ in bench.results}
+    values = {result: {} for result, _, _ in bench.results}
+    unable = {}
     for _ in range(repeats):
         for name, p in takes_part.items():
-            for result, value in p.measure(bench, seconds, cpus_for(bench.workers)).items():
-                values[result][name].append(value)
-    return values
+            if name in unable:
+                continue
+            try:
+                for result, value in p.measure(bench, seconds, cpus_for(bench.workers)).items():
+                    values[result].setdefault(name, []).append(value)
+            except cannot as e:
+                unable[name] = str(e)
+                for of_result in values.values():
+                    of_result.pop(name, None)
+    return values, unable
 
 
 def summary(values):
@@ -124,9 +139,10 @@ def cell(s):
     return f"{number(s['median'])} ({number(s['min'])}..{number(s['max'])})" if s else "-"
 
 
-def table(group, results, programs, benches):
-    """A table in Markdown, and below it what each line means."""
-    systems = [name for name in programs if name != "floor"]
+def table(group, results, programs, benches, unable):
+    """A table in Markdown, and below it what each line means, and who cannot do it."""
+    takes_part = {system for r in results for system in r["systems"]}
+    systems = [name for name in programs if name in takes_part]
     rows = [(group, "unit", *systems, "floor", "to best peer", "to floor")]
     for r in results:
         rows.append((r["name"], r["unit"], *(cell(r["systems"].get(s)) for s in systems), cell(r["floor"]),
@@ -134,7 +150,8 @@ def table(group, results, programs, benches):
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ["| " + " | ".join(text.ljust(width) for text, width in zip(row, widths)) + " |" for row in rows]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    notes = [f"{b.name}: {b.what}. Floor: {b.floor}." for b in benches]
+    notes = [f"{b.name}: {b.what}." + (f" Floor: {b.floor}." if b.floor else "")
+             + "".join(f" {system} cannot: {why}." for system, why in unable.get(b.name, {}).items()) for b in benches]
     return "\n".join([*lines, "", *notes, ""])
 
 
@@ -151,18 +168,20 @@ def compare(options):
         print(f"{name}: missing: {why}")
     print(f"medians of {repeats} interleaved repeats (min..max) of at least {seconds} s; CPUs {cpus_for(1)} for one "
           f"worker, {cpus_for(2)} for two; ratios are sennit's median by the other's\n", flush=True)
-    results = []
+    results, unable = [], {}
     for group, benches in plan.items():
         of_group = []
         for bench in benches:
             print(f"{group}/{bench.name} ...", file=sys.stderr, flush=True)
-            values = measure(bench, programs, repeats, seconds)
+            values, why = measure(bench, programs, 1 if bench.heavy and options.quick else repeats, seconds)
+            if why:
+                unable[bench.name] = why
             of_group += [result(name, unit, better, values[name]) for name, unit, better in bench.results]
-        print(table(group, of_group, programs, benches), flush=True)
+        print(table(group, of_group, programs, benches, unable), flush=True)
         results += of_group
     if options.json:
         versions = {name: p.version for name, p in programs.items()}
-        everything = {"results": results, "versions": versions, "missing": missing}
+        everything = {"results": results, "versions": versions, "missing": missing, "cannot": unable}
         options.json.write_text(json.dumps(everything, indent=1) + "\n")
 
 

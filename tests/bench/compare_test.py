@@ -138,9 +138,28 @@ class driver(unittest.TestCase):
         self.assertEqual(written["results"][0]["ratio_to_best_peer"], 0.5)
 
     def test_a_benchmark_that_a_peer_has_no_means_for(self):
-        self.program("tokio", "two) exit 1 ;;", names="one")
-        out = self.run_compare("--filter", "two", "--quick")
+        self.program("tokio", "one) echo one 1 ;;", names="one")
+        out = self.run_compare("--filter", "g/", "--quick")
         self.assertRegex(out, r"\| two_cpu +\| us .*\| 3 \(3\.\.3\) +\| - +\| 5")
+        out = self.run_compare("--filter", "two", "--quick")
+        self.assertNotRegex(out, r"\|.*tokio")  # a table has no column of who takes part in none of its lines
+
+    def test_who_cannot_is_named_and_the_rest_goes_on(self):
+        self.program("tokio", 'two) echo "two_cpu 1"; echo "cannot 4 GB, no more" ;;')
+        file = self.folder / "out.json"
+        out = self.run_compare("--filter", "two", "--quick", "--json", str(file))
+        self.assertIn("Floor: nothing. tokio cannot: 4 GB, no more.", out)
+        self.assertEqual(self.log.read_text().count("tokio two"), 1)  # not asked again
+        written = json.loads(file.read_text())
+        self.assertEqual(written["cannot"], {"two": {"tokio": "4 GB, no more"}})
+        self.assertEqual(set(written["results"][0]["systems"]), {"sennit", "boost_fiber", "go"})
+
+    def test_a_heavy_benchmark_is_measured_once_if_it_is_to_be_quick(self):
+        compare.groups.GROUPS = {"g": (groups.benchmark("one", "the one", "nothing", heavy=True),)}
+        for arguments, repeats in (["--quick"], 1), ([], 7):
+            self.log.write_text("")
+            self.run_compare(*arguments)
+            self.assertEqual(self.log.read_text().count("sennit one"), repeats)
 
     def test_a_missing_sennit_or_floor_fails(self):
         for name in "floor", "sennit":
@@ -189,7 +208,7 @@ class programs(unittest.TestCase):
         return program.names
 
     def test_sennit_has_every_benchmark(self):
-        self.assertEqual(self.run_all("sennit"), set(self.benchmarks))
+        self.assertEqual(self.run_all("sennit"), set(self.benchmarks) - {name for name, b in self.benchmarks.items() if not b.floor})
 
     def test_floor(self):
         self.run_all("floor")

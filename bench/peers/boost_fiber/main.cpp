@@ -5,9 +5,9 @@
 #include <boost/version.hpp>
 
 #include <mutex>
-#include <thread>
 #include <vector>
 
+#include "boost_fiber/workers.hpp"
 #include "common/program.hpp"
 
 namespace {
@@ -46,22 +46,7 @@ void round_trips(const char* name, double seconds) {
 void channel_unbuffered_round_trip(double seconds) { round_trips("channel_unbuffered_round_trip", seconds); }
 
 void ping_pong_2_workers(double seconds) {
-  fibers::mutex m;
-  fibers::condition_variable_any stop;
-  bool stopped = false;
-  std::thread second([&] {
-    fibers::use_scheduling_algorithm<fibers::algo::work_stealing>(2, true);
-    std::unique_lock lock(m);
-    stop.wait(lock, [&] { return stopped; });
-  });
-  fibers::use_scheduling_algorithm<fibers::algo::work_stealing>(2, true);
-  round_trips("ping_pong_2_workers", seconds);
-  {
-    const std::lock_guard lock(m);
-    stopped = true;
-  }
-  stop.notify_all();
-  second.join();
+  on_workers(2, [&] { round_trips("ping_pong_2_workers", seconds); });
 }
 
 void channel_buffered64_message(double seconds) {
@@ -152,5 +137,6 @@ constexpr bench::benchmark benchmarks[] = {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return bench::program(argc, argv, "Boost.Fiber " BOOST_LIB_VERSION " (g++ " __VERSION__ ")", benchmarks);
+  return bench::program(argc, argv, "Boost.Fiber " BOOST_LIB_VERSION " (g++ " __VERSION__ ")",
+                        {benchmarks, bench::sched_benchmarks()});
 }

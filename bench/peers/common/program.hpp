@@ -6,9 +6,13 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 #include <exception>
+#include <initializer_list>
 #include <span>
+#include <stdexcept>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -30,22 +34,54 @@ inline void report(const char* result, double value) { std::printf("%s %.6g\n", 
   std::exit(1);
 }
 
+/// Thrown by a benchmark that this system cannot do on this machine, with the reason: named in the table, not fatal.
+struct cannot : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 /// CPU time of the process, in seconds.
 inline double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 inline double wall_seconds() { return std::chrono::duration<double>(steady::now().time_since_epoch()).count(); }
 
-/// Reports nanoseconds of `clock` per operation. work(n) does n * `operations` of them; n grows until one call takes
-/// `seconds`.
+/// Reports nanoseconds per operation. work(n) does n * `operations` of them and returns the seconds that they took; n
+/// grows until that is `seconds`.
 template <class Work>
-void measure(const char* result, double seconds, double operations, Work&& work, double (*clock)() = wall_seconds) {
-  for (std::uint64_t n = 100;;) {
-    const double start = clock();
-    work(n);
-    const double took = clock() - start;
+void measure_timed(const char* result, double seconds, double operations, Work&& work) {
+  for (std::uint64_t n = operations < 1000 ? 100 : 1;;) {
+    const double took = work(n);
     if (took >= seconds) return report(result, took * 1e9 / (static_cast<double>(n) * operations));
     n = static_cast<std::uint64_t>(static_cast<double>(n) *
                                    std::clamp(1.2 * seconds / std::max(took, 1e-9), 2.0, 100.0));
   }
+}
+
+/// The same for a work(n) that is measured from its call to its return, by `clock`.
+template <class Work>
+void measure(const char* result, double seconds, double operations, Work&& work, double (*clock)() = wall_seconds) {
+  measure_timed(result, seconds, operations, [&](std::uint64_t n) {
+    const double start = clock();
+    work(n);
+    return clock() - start;
+  });
+}
+
+inline double median(std::vector<double>& values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+/// The number behind `name` in a file of lines "Name:  number kB", e.g. /proc/self/status, in bytes.
+inline double bytes_in(const char* file, std::string_view name) {
+  std::FILE* const in = std::fopen(file, "r");
+  char line[256];
+  double found = -1;
+  while (in != nullptr && found < 0 && std::fgets(line, sizeof line, in) != nullptr) {
+    if (std::string_view(line).starts_with(name)) found = std::strtod(line + name.size() + 1, nullptr) * 1024;
+  }
+  if (found < 0) fail(file);
+  std::fclose(in);
+  return found;
 }
 
 /// sleep_10k: which sleeps, and what becomes of them. One thread.
@@ -77,9 +113,7 @@ class sleeps {
     const double cpu = cpu_seconds() - start_cpu_;
     if (late_.size() != each_ * sleepers) fail("a sleep got lost");
     report("sleep_10k_cpu", cpu * 1e6 / static_cast<double>(late_.size()));
-    const auto middle = late_.begin() + static_cast<std::ptrdiff_t>(late_.size() / 2);
-    std::nth_element(late_.begin(), middle, late_.end());
-    report("sleep_10k_oversleep", *middle);
+    report("sleep_10k_oversleep", median(late_));
   }
 
  private:
@@ -89,13 +123,15 @@ class sleeps {
   std::vector<double> late_;  // microseconds
 };
 
-/// Those of io.cpp, where the build has what they need.
+/// Those of a program's other files.
 std::span<const benchmark> io_benchmarks();
+std::span<const benchmark> sched_benchmarks();
 
 /// main() of a program: --version, --list, or NAME SECONDS.
-inline int program(int argc, char** argv, const char* version, std::span<const benchmark> of_main) {
-  std::vector benchmarks(of_main.begin(), of_main.end());
-  for (const benchmark& b : io_benchmarks()) benchmarks.push_back(b);
+inline int program(int argc, char** argv, const char* version,
+                   std::initializer_list<std::span<const benchmark>> of_files) {
+  std::vector<benchmark> benchmarks;
+  for (const auto file : of_files) benchmarks.insert(benchmarks.end(), file.begin(), file.end());
   const std::string_view what = argc > 1 ? argv[1] : "";
   if (what == "--version") return std::puts(version), 0;
   if (what == "--list") {
@@ -109,6 +145,8 @@ inline int program(int argc, char** argv, const char* version, std::span<const b
   }
   try {
     found->run(std::strtod(argv[2], nullptr));
+  } catch (const cannot& e) {
+    std::printf("cannot %s\n", e.what());
   } catch (const std::exception& e) {
     fail(e.what());
   }

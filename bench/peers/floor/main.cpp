@@ -4,12 +4,11 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-#include <array>
 #include <atomic>
-#include <memory>
 #include <queue>
 
 #include "common/program.hpp"
+#include "floor/two_stacks.hpp"
 
 namespace {
 
@@ -33,40 +32,6 @@ void mutex_uncontended(double seconds) { pairs<1>("mutex_uncontended", seconds);
 void select_4_one_ready(double seconds) { pairs<2>("select_4_one_ready", seconds); }
 
 #if defined(SENNIT_BARE_SWITCH)
-extern "C" void bare_rounds(void** from, void** to, std::uint64_t rounds);
-extern "C" void bare_other();
-
-/// Two stacks that switch to each other.
-class two_stacks {
- public:
-  two_stacks() {
-    std::uint64_t* word = stack_->data() + stack_->size() - 2;
-    *word = reinterpret_cast<std::uintptr_t>(&bare_other);
-    for (int saved = 0; saved < 6; ++saved) *--word = 0;
-#if defined(SENNIT_FP_ENV)
-    std::uint16_t x87 = 0;
-    asm volatile("fnstcw %0" : "=m"(x87));
-    *--word = std::uint64_t{x87} << 32 | without_exception_flags();
-#endif
-    other_ = word;
-  }
-
-  /// `count` times there and back.
-  void rounds(std::uint64_t count) {
-    __builtin_ia32_ldmxcsr(without_exception_flags());
-    bare_rounds(&mine_, &other_, count);
-  }
-
- private:
-  /// To load an MXCSR that differs in anything is slow on some cores: both stacks have the same.
-  static unsigned without_exception_flags() { return __builtin_ia32_stmxcsr() & ~0x3fU; }
-
-  struct alignas(64) words : std::array<std::uint64_t, 8192> {};
-  std::unique_ptr<words> stack_ = std::make_unique<words>();
-  void* mine_ = nullptr;
-  void* other_ = nullptr;
-};
-
 /// n rounds, which are two switches each, and `locks` lock pairs for each switch.
 template <int locks>
 void switches(const char* name, double seconds, double operations_per_round) {
@@ -126,5 +91,6 @@ constexpr bench::benchmark benchmarks[] = {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return bench::program(argc, argv, "bare switches, exchanges, and a heap of deadlines", benchmarks);
+  return bench::program(argc, argv, "bare switches, exchanges, and a heap of deadlines",
+                        {benchmarks, bench::io_benchmarks(), bench::sched_benchmarks()});
 }

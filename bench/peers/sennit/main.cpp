@@ -179,5 +179,6 @@ constexpr bench::benchmark benchmarks[] = {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return bench::program(argc, argv, "sennit " SENNIT_VERSION " (" SENNIT_COMPILER ")", benchmarks);
+  return bench::program(argc, argv, "sennit " SENNIT_VERSION " (" SENNIT_COMPILER ")",
+                        {benchmarks, bench::io_benchmarks(), bench::sched_benchmarks()});
 }

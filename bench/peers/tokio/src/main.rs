@@ -1,6 +1,8 @@
 //! tokio's side of the comparison: current_thread on one worker, multi_thread on two. It has neither unbuffered
 //! channels (mpsc with room for one is the closest) nor condition variables (Notify). Workloads: bench/groups.py;
 //! command line: bench/peers/README.md.
+mod sched;
+
 use std::future::Future;
 use std::process::exit;
 use std::sync::{Arc, Mutex as StdMutex};
@@ -17,22 +19,37 @@ fn report(result: &str, value: f64) {
     println!("{} {}", result, value);
 }
 
-/// Reports nanoseconds per operation. work(n) does n * `operations` of them; n grows until one call takes `seconds`.
-async fn measure<W, F>(result: &str, seconds: f64, operations: f64, work: W)
+/// Reports nanoseconds per operation. work(n) does n * `operations` of them and says the seconds that they took.
+async fn measure_timed<W, F>(result: &str, seconds: f64, operations: f64, work: W)
 where
     W: Fn(u64) -> F,
-    F: Future<Output = ()>,
+    F: Future<Output = f64>,
 {
-    let mut n: u64 = 100;
+    let mut n: u64 = if operations < 1000.0 { 100 } else { 1 };
     loop {
-        let start = Instant::now();
-        work(n).await;
-        let took = start.elapsed().as_secs_f64();
+        let took = work(n).await;
         if took >= seconds {
             return report(result, took * 1e9 / (n as f64 * operations));
         }
         n = (n as f64 * (1.2 * seconds / took.max(1e-9)).clamp(2.0, 100.0)) as u64;
     }
+}
+
+/// The same for a work(n) that is measured as a whole.
+async fn measure<W, F>(result: &str, seconds: f64, operations: f64, work: W)
+where
+    W: Fn(u64) -> F,
+    F: Future<Output = ()>,
+{
+    measure_timed(result, seconds, operations, |n| {
+        let all = work(n);
+        async {
+            let start = Instant::now();
+            all.await;
+            start.elapsed().as_secs_f64()
+        }
+    })
+    .await
 }
 
 async fn in_two_tasks<A, B>(a: A, b: B)
@@ -240,7 +257,7 @@ async fn run(name: String, seconds: f64) {
         "condition_variable_handoff" => measure(name, seconds, 2.0, notify).await,
         "select_4_one_ready" => measure(name, seconds, 1.0, select_of_4).await,
         "sleep_10k" => sleep_10k(seconds).await,
-        _ => fail("usage: tokio --version | --list | NAME SECONDS"),
+        _ => sched::run(name, seconds).await,
     }
 }
 
@@ -248,10 +265,10 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--version"] => println!("{}", env!("PEER_VERSION")),
-        ["--list"] => NAMES.iter().for_each(|name| println!("{}", name)),
+        ["--list"] => NAMES.iter().chain(&sched::NAMES).for_each(|name| println!("{}", name)),
         [name, seconds] if seconds.parse::<f64>().is_ok() => {
             let runtime = match name {
-                "ping_pong_2_workers" => {
+                "ping_pong_2_workers" | "yield_1k_2_workers" | "skynet_1m_2_workers" => {
                     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()
                 }
                 _ => tokio::runtime::Builder::new_current_thread().enable_time().build(),
