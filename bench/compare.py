@@ -1,9 +1,10 @@
 """Measures sennit beside other systems in one run: repeats interleaved (A B C D A B C D), on pinned CPUs.
 
-usage: compare.py DIR [--filter REGEX] [--json FILE] [--quick]
+usage: compare.py DIR [--filter REGEX] [--json FILE] [--svg FOLDER] [--update-docs] [--quick]
 
 DIR holds the programs: sennit and floor (built by CMake), and of the peers those that bench/peers/build could build.
 bench/peers/README.md says how a program is called and what the JSON file holds; bench/groups.py what is measured.
+--update-docs writes the tables and pictures into docs/benchmarks.md (publish.py).
 Exits 1, with the command and its output, if a program fails.
 """
 import argparse
@@ -17,9 +18,11 @@ import subprocess
 import sys
 
 import groups
+import publish
 
 PEERS = ("boost_fiber", "go", "tokio")
 PATIENCE = 120  # seconds: after that a program hangs
+DOCUMENT = pathlib.Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 
 
 class failed(Exception):
@@ -139,20 +142,35 @@ def cell(s):
     return f"{number(s['median'])} ({number(s['min'])}..{number(s['max'])})" if s else "-"
 
 
-def table(group, results, programs, benches, unable):
-    """A table in Markdown, and below it what each line means, and who cannot do it."""
+def table(group, results, programs):
+    """The rows of a table; columns are the systems that take part."""
     takes_part = {system for r in results for system in r["systems"]}
     systems = [name for name in programs if name in takes_part]
     rows = [(group, "unit", *systems, "floor", "to best peer", "to floor")]
     for r in results:
         rows.append((r["name"], r["unit"], *(cell(r["systems"].get(s)) for s in systems), cell(r["floor"]),
                      number(r["ratio_to_best_peer"]), number(r["ratio_to_floor"])))
+    return rows
+
+
+def explanations(benches, unable):
+    """What each line of a table means, and who cannot do it."""
+    return [f"{b.name}: {b.what}." + (f" Floor: {b.floor}." if b.floor else "")
+            + "".join(f" {system} cannot: {why}." for system, why in unable.get(b.name, {}).items()) for b in benches]
+
+
+def markdown(rows):
+    """The rows without padding, for a file that is not read as it is."""
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    lines.insert(1, "|" + "---|" * len(rows[0]))
+    return "\n".join(lines)
+
+
+def padded(rows):
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ["| " + " | ".join(text.ljust(width) for text, width in zip(row, widths)) + " |" for row in rows]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    notes = [f"{b.name}: {b.what}." + (f" Floor: {b.floor}." if b.floor else "")
-             + "".join(f" {system} cannot: {why}." for system, why in unable.get(b.name, {}).items()) for b in benches]
-    return "\n".join([*lines, "", *notes, ""])
+    return "\n".join(lines)
 
 
 def compare(options):
@@ -162,27 +180,34 @@ def compare(options):
         raise failed(f"--filter {options.filter} finds none of: "
                      + ", ".join(f"{g}/{b.name}" for g, all_ in groups.GROUPS.items() for b in all_))
     programs, missing = find_programs(options.folder)
-    for name, p in programs.items():
-        print(f"{name}: {p.version}")
+    versions = {name: p.version for name, p in programs.items()}
+    for name, version in versions.items():
+        print(f"{name}: {version}")
     for name, why in missing.items():
         print(f"{name}: missing: {why}")
-    print(f"medians of {repeats} interleaved repeats (min..max) of at least {seconds} s; CPUs {cpus_for(1)} for one "
-          f"worker, {cpus_for(2)} for two; ratios are sennit's median by the other's\n", flush=True)
-    results, unable = [], {}
+    setup = (f"medians of {repeats} interleaved repeats (min..max) of at least {seconds} s; CPUs {cpus_for(1)} for one "
+             f"worker, {cpus_for(2)} for two; ratios are sennit's median by the other's")
+    print(setup + "\n", flush=True)
+    results, tables, unable = {}, {}, {}
     for group, benches in plan.items():
-        of_group = []
+        results[group] = []
         for bench in benches:
             print(f"{group}/{bench.name} ...", file=sys.stderr, flush=True)
             values, why = measure(bench, programs, 1 if bench.heavy and options.quick else repeats, seconds)
             if why:
                 unable[bench.name] = why
-            of_group += [result(name, unit, better, values[name]) for name, unit, better in bench.results]
-        print(table(group, of_group, programs, benches, unable), flush=True)
-        results += of_group
+            results[group] += [result(name, unit, better, values[name]) for name, unit, better in bench.results]
+        rows, notes = table(group, results[group], programs), explanations(benches, unable)
+        print("\n".join([padded(rows), "", *notes, ""]), flush=True)
+        tables[group] = "\n".join([markdown(rows), "", *(f"- {note}" for note in notes)])
     if options.json:
-        versions = {name: p.version for name, p in programs.items()}
-        everything = {"results": results, "versions": versions, "missing": missing, "cannot": unable}
+        everything = {"results": sum(results.values(), []), "versions": versions, "missing": missing, "cannot": unable}
         options.json.write_text(json.dumps(everything, indent=1) + "\n")
+    if options.svg:
+        publish.draw(options.svg, "", results, number)
+    if options.update_docs:
+        command = "./dev bench" + f" --filter {options.filter}" * bool(options.filter) + " --quick" * options.quick
+        publish.update(DOCUMENT, publish.about(command, f"M{setup[1:]}.", versions, missing), tables, results, number)
 
 
 def main(arguments):
@@ -190,7 +215,9 @@ def main(arguments):
     parser.add_argument("folder", type=pathlib.Path, metavar="DIR", help="where the programs are")
     parser.add_argument("--filter", default="", metavar="REGEX", help="only benchmarks whose group/name it finds")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the results there too")
-    parser.add_argument("--quick", action="store_true", help="3 short repeats instead of 7")
+    parser.add_argument("--svg", type=pathlib.Path, metavar="FOLDER", help="draw each group there")
+    parser.add_argument("--update-docs", action="store_true", help="write tables and pictures into docs/benchmarks.md")
+    parser.add_argument("--quick", action="store_true", help="3 short repeats instead of 7, or one of what takes long")
     try:
         compare(parser.parse_args(arguments))
     except failed as e:

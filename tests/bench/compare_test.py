@@ -9,12 +9,15 @@ import pathlib
 import sys
 import tempfile
 import unittest
+import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench"))
 
 import compare  # noqa: E402
 import groups  # noqa: E402
+import plot  # noqa: E402
+import publish  # noqa: E402
 
 PROGRAMS = pathlib.Path()
 FAKE_GROUPS = {
@@ -52,6 +55,41 @@ class numbers(unittest.TestCase):
     def test_what_is_not_there_is_a_dash(self):
         self.assertEqual(compare.cell(None), "-")
         self.assertEqual(compare.cell({"median": 1234.5, "min": 0.5, "max": 20000.1}), "1234 (0.5..20000)")
+
+
+class pictures(unittest.TestCase):
+    def bars(self, **systems):
+        """{system: (width of its bar, is a whisker drawn?)} of a picture with one panel."""
+        r = compare.result("r", "ns", "lower", systems)
+        root = xml.etree.ElementTree.fromstring(plot.svg("A & B", [r], compare.number))
+        kind = "{http://www.w3.org/2000/svg}"
+        widths = [float(rect.get("width")) for rect in root.iter(f"{kind}rect") if rect.get("class") != "card"]
+        return widths, len(list(root.iter(f"{kind}path"))), [t.text for t in root.iter(f"{kind}text")]
+
+    def test_bars_are_medians_to_scale(self):
+        widths, whiskers, words = self.bars(sennit=[1, 2, 3], go=[2, 4, 8], floor=[1])
+        self.assertEqual([round(w / widths[0], 1) for w in widths], [1, 2, 0.5])
+        self.assertEqual(whiskers, 3)
+        self.assertIn("A & B", words)
+        for word in "sennit", "go", "floor", "2", "4", "r, ns (lower is better)":
+            self.assertIn(word, words)
+
+    def test_a_bar_that_is_much_too_long_is_cut_and_says_so(self):
+        widths, whiskers, words = self.bars(sennit=[1], go=[1000])
+        self.assertEqual(round(widths[1] / widths[0]), plot.MOST)
+        self.assertEqual(whiskers, 1)
+        self.assertIn("1000 \u226b", words)
+
+    def test_without_sennit_and_with_nothing_but_zeros(self):
+        self.assertEqual(len(self.bars(floor=[5])[0]), 1)
+        self.assertEqual(len(self.bars(sennit=[0], go=[0])[0]), 2)
+
+    def test_a_document_keeps_the_words_around_its_markers(self):
+        old = "a\n<!-- bench:x -->\nold\n<!-- /bench:x -->\nb\n"
+        self.assertEqual(publish.replaced(old, "x", "new"), "a\n<!-- bench:x -->\nnew\n<!-- /bench:x -->\nb\n")
+        self.assertEqual(publish.replaced("a\n", "x", "new"), "a\n\n<!-- bench:x -->\nnew\n<!-- /bench:x -->\n")
+        with self.assertRaises(ValueError):
+            publish.replaced("<!-- bench:x -->", "x", "new")
 
 
 class driver(unittest.TestCase):
@@ -123,6 +161,22 @@ class driver(unittest.TestCase):
         self.assertRegex(out, r"\| two_cpu +\| us +\| 1 \(1\.\.1\) +\| 2 \(2\.\.2\)")
         self.assertIn("two: the two. Floor: nothing.", out)
         self.assertNotIn("the one", out)
+
+    def test_docs_and_pictures(self):
+        docs = self.folder / "docs"
+        docs.mkdir()
+        real, compare.DOCUMENT = compare.DOCUMENT, docs / "benchmarks.md"
+        self.addCleanup(setattr, compare, "DOCUMENT", real)
+        compare.DOCUMENT.write_text("# Benchmarks\n\nWords.\n")
+        for _ in range(2):  # the second time finds its markers
+            self.run_compare("--filter", "g/", "--quick", "--update-docs", "--svg", str(self.folder / "svg"))
+            written = compare.DOCUMENT.read_text()
+            for part in ("# Benchmarks\n\nWords.\n", "| two_cpu | us | 1 (1..1) | 2 (2..2) |", "![g](bench_g.svg)",
+                         "- two: the two. Floor: nothing.", "| go | go 1.0 |", "`./dev bench --filter g/ --quick`"):
+                self.assertEqual(written.count(part), 1, part)
+        self.assertNotIn("bench:h", written)
+        for picture in docs / "bench_g.svg", self.folder / "svg" / "g.svg":
+            xml.etree.ElementTree.parse(picture)
 
     def test_a_missing_peer_is_named_and_the_rest_goes_on(self):
         (self.folder / "go").unlink()
