@@ -20,7 +20,7 @@ import sys
 import groups
 import publish
 
-PEERS = ("boost_fiber", "go", "tokio")
+PEERS = ("boost_fiber", "asio_callbacks", "asio_coroutines", "libuv", "pth", "st", "threads", "go", "tokio")
 PATIENCE = 120  # seconds: after that a program hangs
 DOCUMENT = pathlib.Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 
@@ -57,7 +57,8 @@ class program:
 
     def measure(self, bench, seconds, cpus):
         """{result: value} of one repeat."""
-        lines = call("taskset", "-c", ",".join(map(str, cpus)), self.path, bench.name, str(seconds))
+        load = [self.path.with_name("echo_load")] if bench.served else []
+        lines = call("taskset", "-c", ",".join(map(str, cpus)), *load, self.path, bench.name, str(seconds))
         if lines[-1:] and lines[-1].startswith("cannot "):
             raise cannot(lines[-1].removeprefix("cannot "))
         try:
@@ -174,7 +175,7 @@ def padded(rows):
 
 
 def compare(options):
-    repeats, seconds = (3, 0.05) if options.quick else (7, 0.2)
+    repeats, seconds = (3, 0.03) if options.quick else (7, 0.2)
     plan = chosen(options.filter)
     if not plan:
         raise failed(f"--filter {options.filter} finds none of: "

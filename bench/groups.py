@@ -12,6 +12,7 @@ class benchmark:
     better: str = "lower"
     workers: int = 1  # as many CPUs are the program's
     results: tuple = ()  # (name, unit, better) of each number, where one run gives several
+    served: bool = False  # the program is a server, and echo_load measures it
     heavy: bool = False  # a repeat takes seconds, whatever it is asked for: --quick makes one
 
     def __post_init__(self):
@@ -19,16 +20,16 @@ class benchmark:
             object.__setattr__(self, "results", ((self.name, self.unit, self.better),))
 
 
-def memory(name, count):
+def memory(name, what):
     return benchmark(
-        name,
-        f"{count} fibers that are parked: by how much resident memory and page tables of the process have grown, per "
-        "fiber; by how many maps; time to create each and have it run until it parks. sennit: a stack of 256 KiB and its "
-        "guard; Boost.Fiber: 16 KiB from its pool, no guard; tokio: a task without a stack",
-        "a page each",
+        name, what, "a page each", heavy=True,
         results=((f"{name}_bytes", "bytes", "lower"), (f"{name}_maps", "maps", "lower"),
-                 (f"{name}_create", "us", "lower")),
-        heavy=True)
+                 (f"{name}_create", "us", "lower")))
+
+
+def echo(name, what, *more_results, heavy=False):
+    return benchmark(name, what, "epoll_wait, recv, send: a loop over one epoll set, level-triggered", served=True,
+                     heavy=heavy, results=((name, "ns", "lower"), *more_results))
 
 
 GROUPS = {
@@ -38,8 +39,8 @@ GROUPS = {
         benchmark("bare_switch", "a switch between two stacks: the bare assembly loop", ""),
         benchmark("getppid", "a system call that does next to nothing", ""),
         benchmark("page_fault", "the first write to a page of anonymous memory", ""),
-        benchmark("eventfd_wake", "from a write to an eventfd until a thread that sleeps in its read is back; median", "",
-                  workers=2),
+        benchmark("eventfd_wake", "from a write to an eventfd until a thread that sleeps in its read is back; median",
+                  "", workers=2),
     ),
     "sched": (
         benchmark(
@@ -49,23 +50,25 @@ GROUPS = {
             "a bare switch"),
         benchmark(
             "yield_2",
-            "two fibers that yield in turn, both in the same loop; per yield. The time of this and the next three begins "
-            "when all fibers have started",
+            "two fibers that yield in turn, both in the same loop; per yield. The time of this and the next three "
+            "begins when all fibers have started. asio_coroutines: post themselves; st: sleep for no time; threads: "
+            "sched_yield",
             "a bare switch"),
         benchmark(
             "yield_2_sites_8",
             "yield_2 with eight calls of yield in the loop: returns are harder to predict",
             "a bare switch"),
         benchmark("yield_1k", "1000 fibers that yield in turn; per yield", "a bare switch between two"),
-        benchmark("yield_100k", "100 000 fibers that yield in turn; per yield", "a bare switch between two"),
+        benchmark("yield_100k", "100 000 fibers that yield in turn; per yield", "a bare switch between two",
+                  heavy=True),
         benchmark(
             "spawn_join",
             "spawn a fiber that does nothing and join it. Go: a WaitGroup, as in all that follow",
             "a call through a pointer"),
         benchmark(
             "spawn_wave_1k",
-            "spawn 1000 fibers that do nothing, then wait for all; per fiber. sennit: a wait_group; tokio, Boost.Fiber: "
-            "each is joined. Boost.Fiber's stacks: 16 KiB from its pool",
+            "spawn 1000 fibers that do nothing, then wait for all; per fiber. sennit: a wait_group; asio_coroutines: a "
+            "counter and a timer; the others: each is joined. Boost.Fiber's stacks: 8 KiB from its pool",
             "a call through a pointer"),
         benchmark(
             "spawn_1m",
@@ -75,8 +78,8 @@ GROUPS = {
             results=(("spawn_1m", "ns", "lower"), ("spawn_1m_peak", "MiB", "lower")), heavy=True),
         benchmark(
             "skynet_1m",
-            "a fiber spawns ten, each of them ten, to a million leaves, which give their numbers to be summed up on the "
-            "way back; the second time in the process. Boost.Fiber: a child runs at once, as in its own skynet",
+            "a fiber spawns ten, each of them ten, to a million leaves, which give their numbers to be summed up on "
+            "the way back; the second time in the process. Boost.Fiber: a child runs at once, as in its own skynet",
             "the recursion by calls", unit="ms", heavy=True),
         benchmark(
             "yield_1k_2_workers",
@@ -88,12 +91,19 @@ GROUPS = {
             "the recursion by calls in one thread", unit="ms", workers=2, heavy=True),
         benchmark(
             "wake_2_workers",
-            "a plain thread spawns a fiber on a runtime of one worker, which is awake because another fiber yields all "
-            "the time: from before the spawn until the fiber runs; median. Go has no plain threads, Boost.Fiber no "
-            "spawn from outside",
+            "a plain thread spawns a fiber on a runtime of one worker, which is awake because another fiber yields "
+            "all the time: from before the spawn until the fiber runs; median. Go has no plain threads, the others that "
+            "are left out no spawn from outside",
             "from a store until a thread that does nothing but look sees it", workers=2),
     ),
-    "memory": (memory("memory_100k", "100 000"), memory("memory_1m", "a million")),
+    "memory": (
+        memory("memory_100k",
+               "100 000 fibers that are parked: by how much resident memory and page tables of the process have grown, "
+               "per fiber; by how many maps; time to create each and have it run until it parks. sennit: a stack of "
+               "256 KiB with its guard; Boost.Fiber: 8 KiB from its pool, no guard; pth, st: 16 KiB; threads: what the "
+               "system gives them, without the kernel's own stacks; tokio, asio_coroutines: no stack"),
+        memory("memory_1m", "the same with a million"),
+    ),
     "sync": (
         benchmark(
             "channel_unbuffered_round_trip",
@@ -139,6 +149,18 @@ GROUPS = {
             "Boost.Fiber: work_stealing, with suspend: it does not spin",
             "two bare switches",
             workers=2),
+    ),
+    "echo": (
+        echo("echo_1",
+             "a server that echoes, one connection, 64 bytes there and back: CPU time of the server per message, and the "
+             "median of the time until a message is back. The load is a process of its own, which never sleeps, the "
+             "same for all servers. These run on one thread, with TCP_NODELAY, and read 8 KiB at once",
+             ("echo_1_p50", "us", "lower")),
+        echo("echo_64", "64 connections, each with one message of 64 bytes under way"),
+        echo("echo_1000", "1000 connections, each with one message of 64 bytes under way"),
+        echo("echo_9900", "9900 connections, each with one message of 64 bytes under way", heavy=True),
+        echo("echo_64_pipelined", "64 connections, each with 16 messages of 64 bytes under way"),
+        echo("echo_64_4k", "64 connections, each with one message of 4 KiB under way"),
     ),
     # The load comes from a process of its own, the same for all; what is measured is the CPU time of the server.
     "io": (

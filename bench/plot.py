@@ -2,7 +2,7 @@
 from html import escape
 
 WIDTH, COLUMNS, MARGIN = 940, 2, 18
-NAMES, VALUES = 118, 120  # of a panel's width: the systems' names on the left, the numbers on the right
+NAMES, VALUES = 118, 80  # of a panel's width: the systems' names on the left, the numbers on the right
 LINE, HEAD, GAP = 18, 24, 16  # heights: a bar's line, a panel's title, the space below a panel
 MOST = 8  # a bar ends at so many times sennit's: one slow system does not make all others look alike
 
@@ -71,6 +71,6 @@ def svg(title, results, number):
             f'height="{y:.0f}" role="img" aria-label="{escape(title)}">', STYLE,
             f'<rect x="0.5" y="0.5" width="{WIDTH - 1}" height="{y - 1:.0f}" rx="8" class="card"/>',
             text(MARGIN, 32, title, "title"),
-            text(MARGIN, 50, f"Bars: medians; whiskers: min to max. A bar that ends at \u226b is longer than {MOST} times "
-                             "sennit's.")]
+            text(MARGIN, 50, "Bars: medians; whiskers: min to max. A bar that ends at \u226b is longer than "
+                             f"{MOST} times sennit's.")]
     return "\n".join([*head, *drawn, "</svg>", ""])

@@ -29,7 +29,8 @@ def first_match(path, pattern, otherwise):
 
 
 def machine():
-    return ", ".join((f"{os.cpu_count()} CPUs ({first_match('/proc/cpuinfo', 'model name.*: (.*)$', platform.machine())})",
+    cpu = first_match("/proc/cpuinfo", "model name.*: (.*)$", platform.machine())
+    return ", ".join((f"{os.cpu_count()} CPUs ({cpu})",
                       f"{platform.system()} {platform.release()}",
                       first_match("/etc/os-release", 'PRETTY_NAME="(.*)"', "an unknown distribution")))
 
@@ -56,4 +57,5 @@ def draw(folder, prefix, results, number):
     """A picture for each group of {group: results}."""
     folder.mkdir(parents=True, exist_ok=True)
     for group, of_group in results.items():
-        (folder / f"{prefix}{group}.svg").write_text(plot.svg(f"sennit beside other systems: {group}", of_group, number))
+        picture = plot.svg(f"sennit beside other systems: {group}", of_group, number)
+        (folder / f"{prefix}{group}.svg").write_text(picture)

@@ -101,6 +101,8 @@ class driver(unittest.TestCase):
         self.log.touch()
         real, compare.groups.GROUPS = compare.groups.GROUPS, FAKE_GROUPS
         self.addCleanup(setattr, compare.groups, "GROUPS", real)
+        peers, compare.PEERS = compare.PEERS, ("boost_fiber", "go", "tokio")
+        self.addCleanup(setattr, compare, "PEERS", peers)
         for factor, name in enumerate(("sennit", "boost_fiber", "go", "tokio", "floor"), start=1):
             self.program(name, f'one) echo "one $(({factor} * ($(grep -c "{name} one" {self.log}) % 3 + 1)))" ;;',
                          f'two) echo "two_cpu {factor}"; echo "two_rate {factor}" ;;')
@@ -132,7 +134,7 @@ class driver(unittest.TestCase):
         for name, cpus in ("one", compare.cpus_for(1)), ("two", compare.cpus_for(2)):
             self.assertEqual([c[0] for c in calls if c[1] == name], order)
             self.assertEqual({c[3] for c in calls if c[1] == name}, {str(len(cpus))})
-        self.assertEqual({c[2] for c in calls}, {"0.05"})
+        self.assertEqual({c[2] for c in calls}, {"0.03"})
 
     def test_seven_repeats_of_at_least_200_ms(self):
         self.run_compare("--filter", "one")
@@ -161,6 +163,14 @@ class driver(unittest.TestCase):
         self.assertRegex(out, r"\| two_cpu +\| us +\| 1 \(1\.\.1\) +\| 2 \(2\.\.2\)")
         self.assertIn("two: the two. Floor: nothing.", out)
         self.assertNotIn("the one", out)
+
+    def test_a_server_is_measured_by_the_load(self):
+        compare.groups.GROUPS = {"g": (groups.benchmark("one", "the one", "nothing", served=True),)}
+        self.program("echo_load", f'*) echo "one 7"; echo load $(basename $1) $2 $3 >>{self.log} ;;')
+        out = self.run_compare("--quick")
+        self.assertRegex(out, r"\| one +\| ns +\| 7 \(7\.\.7\)")
+        self.assertEqual(self.log.read_text().count("load tokio one 0.03"), 3)
+        self.assertNotIn("tokio one 0.03 1", self.log.read_text())  # not by its own program
 
     def test_docs_and_pictures(self):
         docs = self.folder / "docs"
@@ -223,7 +233,7 @@ class driver(unittest.TestCase):
     def test_a_program_that_fails_stops_the_run_with_what_it_said(self):
         self.program("go", "one) echo why it failed >&2; exit 3 ;;")
         said = self.fails("--quick")
-        for part in "go one 0.05", "exit code 3", "why it failed":
+        for part in "go one 0.03", "exit code 3", "why it failed":
             self.assertIn(part, said)
 
     def test_a_program_that_crashes_fails(self):
@@ -262,7 +272,8 @@ class programs(unittest.TestCase):
         return program.names
 
     def test_sennit_has_every_benchmark(self):
-        self.assertEqual(self.run_all("sennit"), set(self.benchmarks) - {name for name, b in self.benchmarks.items() if not b.floor})
+        of_the_floor = {name for name, b in self.benchmarks.items() if not b.floor}
+        self.assertEqual(self.run_all("sennit"), set(self.benchmarks) - of_the_floor)
 
     def test_floor(self):
         self.run_all("floor")

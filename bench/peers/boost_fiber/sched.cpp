@@ -1,5 +1,5 @@
-// Boost.Fiber's side of the scheduler's workloads, and Boost.Context's of the switch. Stacks of 16 KiB, which a million
-// of fit: from Boost's pool on one worker, from malloc on two, where the pool may not be used.
+// Boost.Fiber's side of the scheduler's workloads, and Boost.Context's of the switch. Stacks of 8 KiB (its own skynet
+// takes 4), which a million of fit: from Boost's pool on one worker, from malloc on two, where the pool may not be used.
 #include <boost/context/fiber.hpp>
 #include <boost/fiber/all.hpp>
 
@@ -32,7 +32,7 @@ struct boost_system {
 
  private:
   static Stacks stacks() {
-    static const Stacks all(16 << 10);
+    static const Stacks all(8 << 10);
     return all;
   }
 };

@@ -54,6 +54,17 @@ auto spinning(F&& f) {
   }
 }
 
+/// Moves this process to the CPUs that it was not started on, if there are any: the driver's taskset is for the server.
+inline void leave_these_cpus() {
+  cpu_set_t servers, all;
+  ::sched_getaffinity(0, sizeof servers, &servers);
+  CPU_ZERO(&all);
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (!CPU_ISSET(cpu, &servers)) CPU_SET(cpu, &all);
+  }
+  ::sched_setaffinity(0, sizeof all, &all);
+}
+
 /// The process. To be made before any thread.
 class load_process {
  public:
@@ -69,7 +80,7 @@ class load_process {
     ::close(ends[made.child_ == 0 ? 0 : 1]);
     if (made.child_ != 0) return made;
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    leave_the_servers_cpus();
+    leave_these_cpus();
     {
       Load load(static_cast<std::uint16_t>(made.hear()));
       made.say(0);
@@ -91,17 +102,6 @@ class load_process {
   }
 
  private:
-  /// To the other CPUs, if there are any: the driver's taskset is for the server.
-  static void leave_the_servers_cpus() {
-    cpu_set_t servers, all;
-    ::sched_getaffinity(0, sizeof servers, &servers);
-    CPU_ZERO(&all);
-    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-      if (!CPU_ISSET(cpu, &servers)) CPU_SET(cpu, &all);
-    }
-    ::sched_setaffinity(0, sizeof all, &all);
-  }
-
   void ask(std::uint64_t what) const {
     say(what);
     hear();

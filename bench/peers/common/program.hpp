@@ -127,20 +127,38 @@ class sleeps {
 std::span<const benchmark> io_benchmarks();
 std::span<const benchmark> sched_benchmarks();
 
-/// main() of a program: --version, --list, or NAME SECONDS.
+/// The workloads of the group echo, which the program echo_load makes for whoever serves.
+inline constexpr std::string_view echoes[] = {"echo_1",    "echo_64",    "echo_1000",
+                                              "echo_9900", "echo_64_4k", "echo_64_pipelined"};
+/// Bytes that a server of echoes reads at once: with the longest message a read is still a short one.
+inline constexpr std::size_t echo_buffer = 8192;
+
+inline void say_port(unsigned port) {
+  std::printf("PORT %u\n", port);
+  std::fflush(stdout);
+}
+
+/// main() of a program: --version, --list, NAME SECONDS, or --serve if it has a `serve`.
 inline int program(int argc, char** argv, const char* version,
-                   std::initializer_list<std::span<const benchmark>> of_files) {
+                   std::initializer_list<std::span<const benchmark>> of_files, void (*serve)() = nullptr) {
   std::vector<benchmark> benchmarks;
   for (const auto file : of_files) benchmarks.insert(benchmarks.end(), file.begin(), file.end());
   const std::string_view what = argc > 1 ? argv[1] : "";
   if (what == "--version") return std::puts(version), 0;
   if (what == "--list") {
     for (const auto& b : benchmarks) std::printf("%.*s\n", static_cast<int>(b.name.size()), b.name.data());
+    for (const auto name : echoes) {
+      if (serve != nullptr) std::printf("%.*s\n", static_cast<int>(name.size()), name.data());
+    }
+    return 0;
+  }
+  if (what == "--serve" && serve != nullptr) {
+    serve();
     return 0;
   }
   const auto found = std::find_if(benchmarks.begin(), benchmarks.end(), [&](auto& b) { return b.name == what; });
   if (argc != 3 || found == benchmarks.end()) {
-    std::fprintf(stderr, "usage: %s --version | --list | NAME SECONDS\n", argv[0]);
+    std::fprintf(stderr, "usage: %s --version | --list | --serve | NAME SECONDS\n", argv[0]);
     return 2;
   }
   try {

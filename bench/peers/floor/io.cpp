@@ -186,4 +186,32 @@ constexpr benchmark benchmarks[] = {
 
 }  // namespace
 
+/// The server of the group echo.
+void serve_echo() {
+  const auto data = [](int fd) { return reinterpret_cast<void*>(static_cast<std::intptr_t>(fd)); };
+  const int listener = local_socket(SOCK_STREAM, 0, false);
+  if (::listen(listener, 4096) != 0) fail("listen");
+  say_port(local_port(listener));
+  const epoll_set set;
+  set.add(listener, data(listener));
+  std::array<std::byte, echo_buffer> bytes;
+  set.serve([&](void* event) {
+    const int fd = static_cast<int>(reinterpret_cast<std::intptr_t>(event));
+    if (fd == listener) {
+      const int accepted = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+      const int on = 1;
+      ::setsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+      set.add(accepted, data(accepted));
+      return true;
+    }
+    const auto n = ::recv(fd, bytes.data(), bytes.size(), 0);
+    if (n > 0) {
+      must_move(::send(fd, bytes.data(), static_cast<std::size_t>(n), MSG_NOSIGNAL), static_cast<std::size_t>(n));
+    } else {
+      ::close(fd);
+    }
+    return true;
+  });
+}
+
 std::span<const bench::benchmark> bench::io_benchmarks() { return benchmarks; }

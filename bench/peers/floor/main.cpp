@@ -90,7 +90,9 @@ constexpr bench::benchmark benchmarks[] = {
 
 }  // namespace
 
+void serve_echo();  // io.cpp
+
 int main(int argc, char** argv) {
   return bench::program(argc, argv, "bare switches, exchanges, and a heap of deadlines",
-                        {benchmarks, bench::io_benchmarks(), bench::sched_benchmarks()});
+                        {benchmarks, bench::io_benchmarks(), bench::sched_benchmarks()}, serve_echo);
 }

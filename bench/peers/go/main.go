@@ -273,7 +273,13 @@ func main() {
 		for _, b := range benchmarks {
 			fmt.Println(b.name)
 		}
+		for _, name := range echoes {
+			fmt.Println(name)
+		}
 		return
+	}
+	if len(os.Args) == 2 && os.Args[1] == "--serve" {
+		serve()
 	}
 	if len(os.Args) == 3 {
 		seconds, err := strconv.ParseFloat(os.Args[2], 64)
@@ -285,5 +291,5 @@ func main() {
 			}
 		}
 	}
-	fail("usage: go --version | --list | NAME SECONDS")
+	fail("usage: go --version | --list | --serve | NAME SECONDS")
 }

@@ -132,4 +132,18 @@ constexpr benchmark benchmarks[] = {
 
 }  // namespace
 
+/// The server of the group echo.
+void serve_echo() {
+  sennit::run({.workers = 1, .stall_threshold = {}}, [&] {
+    auto listener = sennit::tcp_listener::bind("127.0.0.1:0");
+    say_port(listener.local_endpoint().port());
+    for (;;) {
+      sennit::go([stream = listener.accept()]() mutable {
+        std::array<std::byte, echo_buffer> bytes;
+        while (const std::size_t n = stream.read_some(bytes)) stream.write_all(std::span(bytes).first(n));
+      });
+    }
+  });
+}
+
 std::span<const bench::benchmark> bench::io_benchmarks() { return benchmarks; }

@@ -178,7 +178,9 @@ constexpr bench::benchmark benchmarks[] = {
 
 }  // namespace
 
+void serve_echo();  // io.cpp
+
 int main(int argc, char** argv) {
   return bench::program(argc, argv, "sennit " SENNIT_VERSION " (" SENNIT_COMPILER ")",
-                        {benchmarks, bench::io_benchmarks(), bench::sched_benchmarks()});
+                        {benchmarks, bench::io_benchmarks(), bench::sched_benchmarks()}, serve_echo);
 }

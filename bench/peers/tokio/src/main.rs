@@ -1,6 +1,7 @@
 //! tokio's side of the comparison: current_thread on one worker, multi_thread on two. It has neither unbuffered
 //! channels (mpsc with room for one is the closest) nor condition variables (Notify). Workloads: bench/groups.py;
 //! command line: bench/peers/README.md.
+mod echo;
 mod sched;
 
 use std::future::Future;
@@ -265,7 +266,10 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--version"] => println!("{}", env!("PEER_VERSION")),
-        ["--list"] => NAMES.iter().chain(&sched::NAMES).for_each(|name| println!("{}", name)),
+        ["--list"] => NAMES.iter().chain(&sched::NAMES).chain(&echo::NAMES).for_each(|name| println!("{}", name)),
+        ["--serve"] => {
+            tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap().block_on(echo::serve()).unwrap()
+        }
         [name, seconds] if seconds.parse::<f64>().is_ok() => {
             let runtime = match name {
                 "ping_pong_2_workers" | "yield_1k_2_workers" | "skynet_1m_2_workers" => {
@@ -276,6 +280,6 @@ fn main() {
             let task = run(name.to_string(), seconds.parse().unwrap());
             runtime.unwrap().block_on(async { spawn(task).await.unwrap() })
         }
-        _ => fail("usage: tokio --version | --list | NAME SECONDS"),
+        _ => fail("usage: tokio --version | --list | --serve | NAME SECONDS"),
     }
 }

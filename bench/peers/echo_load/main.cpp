@@ -1,0 +1,188 @@
+// The load of the group echo, the same for all servers, whatever their language.
+//
+// usage: echo_load SERVER NAME SECONDS
+//
+// Starts `SERVER --serve`, which prints "PORT n" and echoes what its connections say; it stays on the CPUs that this
+// process is started on, while the load takes the others and never sleeps. Each connection has so many messages under
+// way and sends another for each that is back, as soon as it is; every byte is checked.
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+
+#include <array>
+#include <cstring>
+#include <ctime>
+#include <string>
+
+#include "common/load.hpp"
+#include "common/program.hpp"
+
+namespace {
+
+using namespace bench;
+
+struct workload {
+  std::string_view name;
+  std::size_t connections;
+  std::size_t size;       // bytes of a message
+  std::size_t under_way;  // messages of each connection
+};
+constexpr workload workloads[] = {
+    {"echo_1", 1, 64, 1},       {"echo_64", 64, 64, 1},      {"echo_1000", 1000, 64, 1},
+    {"echo_9900", 9900, 64, 1}, {"echo_64_4k", 64, 4096, 1}, {"echo_64_pipelined", 64, 64, 16},
+};
+
+/// The process of SERVER.
+class server_process {
+ public:
+  explicit server_process(const char* path) {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) fail("pipe");
+    child_ = ::fork();
+    if (child_ < 0) fail("fork");
+    if (child_ == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      ::dup2(ends[1], 1);
+      ::execl(path, path, "--serve", nullptr);
+      ::_exit(127);
+    }
+    ::close(ends[1]);
+    std::FILE* const said = ::fdopen(ends[0], "r");
+    unsigned port = 0;
+    if (std::fscanf(said, "PORT %u", &port) != 1) fail("the server did not say PORT n");
+    port_ = static_cast<std::uint16_t>(port);
+    std::fclose(said);
+    if (::clock_getcpuclockid(child_, &clock_) != 0) fail("clock_getcpuclockid");
+  }
+  ~server_process() {
+    ::kill(child_, SIGKILL);
+    ::waitpid(child_, nullptr, 0);
+  }
+  server_process(const server_process&) = delete;
+  server_process& operator=(const server_process&) = delete;
+
+  [[nodiscard]] std::uint16_t port() const { return port_; }
+  [[nodiscard]] double cpu_seconds() const {
+    timespec used{};
+    if (::clock_gettime(clock_, &used) != 0) fail("the server ended");
+    return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) * 1e-9;
+  }
+
+ private:
+  pid_t child_ = -1;
+  std::uint16_t port_ = 0;
+  clockid_t clock_{};
+};
+
+/// What all connections say: byte i of a connection's stream is i modulo `period`.
+struct pattern {
+  static constexpr std::size_t period = 251, longest = std::size_t{64} << 10;
+  std::array<unsigned char, period + longest> bytes{};
+  pattern() {
+    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<unsigned char>(i % period);
+  }
+  [[nodiscard]] const unsigned char* from(std::uint64_t position) const { return bytes.data() + position % period; }
+};
+
+class connections {
+ public:
+  connections(const workload& w, std::size_t count, std::uint16_t port) : workload_(w), all_(count) {
+    for (std::size_t i = 0; i < all_.size(); ++i) {
+      const int fd = all_[i].fd = local_socket(SOCK_STREAM, port, true);
+      const int on = 1;
+      const linger none{.l_onoff = 1, .l_linger = 0};  // no TIME_WAIT
+      ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+      ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+      ::fcntl(fd, F_SETFL, O_NONBLOCK);
+      epoll_event event{.events = EPOLLIN, .data = {.u64 = i}};
+      if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) fail("epoll_ctl");
+    }
+    for (connection& c : all_) send(c, w.under_way * w.size);
+  }
+
+  /// Until `seconds` are over and at least as many messages as connections are back; how many are.
+  std::uint64_t run(double seconds) {
+    std::uint64_t back = 0;
+    std::array<epoll_event, 256> events;
+    for (const double end = wall_seconds() + seconds; back < all_.size() || wall_seconds() < end;) {
+      const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 0);
+      if (count == 0) ::sched_yield();
+      for (int i = 0; i < count; ++i) back += serve(all_[events[static_cast<std::size_t>(i)].data.u64]);
+    }
+    return back;
+  }
+
+  /// Of all messages of the last run, microseconds; for one connection with one message under way.
+  std::vector<double> latencies;
+
+ private:
+  struct connection {
+    int fd = -1;
+    std::uint64_t sent = 0;  // bytes
+    std::uint64_t back = 0;
+    steady::time_point sent_at;
+  };
+
+  void send(connection& c, std::size_t bytes) {
+    c.sent_at = steady::now();
+    must_move(::send(c.fd, pattern_.from(c.sent), bytes, MSG_NOSIGNAL), bytes);
+    c.sent += bytes;
+  }
+
+  /// Takes what is there and answers each whole message with another; how many came.
+  std::uint64_t serve(connection& c) {
+    const auto n = ::recv(c.fd, buffer_.data(), buffer_.size(), 0);
+    if (n < 0 && errno == EAGAIN) return 0;
+    if (n <= 0) fail("the load: a connection ended");
+    if (std::memcmp(buffer_.data(), pattern_.from(c.back), static_cast<std::size_t>(n)) != 0) fail("the echo is wrong");
+    const std::uint64_t before = c.back / workload_.size;
+    c.back += static_cast<std::uint64_t>(n);
+    const std::uint64_t whole = c.back / workload_.size - before;
+    if (whole > 0) {
+      if (all_.size() == 1)
+        latencies.push_back(std::chrono::duration<double, std::micro>(steady::now() - c.sent_at).count());
+      send(c, whole * workload_.size);
+    }
+    return whole;
+  }
+
+  const workload& workload_;
+  const int epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
+  std::vector<connection> all_;
+  const pattern pattern_;
+  std::array<char, pattern::longest> buffer_;
+};
+
+void measure(const workload& w, const char* path, double seconds) {
+  rlimit files{};
+  ::getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &files);
+  if (files.rlim_cur < w.connections + 100) throw cannot("ulimit -n is " + std::to_string(files.rlim_cur));
+  const server_process server(path);
+  leave_these_cpus();
+  connections load(w, seconds > 0 ? w.connections : std::min(w.connections, std::size_t{64}), server.port());
+  load.run(seconds / 4);
+  load.latencies.clear();
+  const double begin = server.cpu_seconds();
+  const std::uint64_t count = load.run(seconds);
+  report(std::string(w.name).c_str(), (server.cpu_seconds() - begin) * 1e9 / static_cast<double>(count));
+  if (w.connections == 1) report("echo_1_p50", median(load.latencies));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  for (const workload& w : workloads) {
+    if (argc != 4 || w.name != argv[2]) continue;
+    try {
+      measure(w, argv[1], std::strtod(argv[3], nullptr));
+    } catch (const cannot& e) {
+      std::printf("cannot %s\n", e.what());
+    }
+    return 0;
+  }
+  std::fprintf(stderr, "usage: %s SERVER NAME SECONDS\n", argv[0]);
+  return 2;
+}

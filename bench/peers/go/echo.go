@@ -1,0 +1,40 @@
+// Go's server of the group echo.
+package main
+
+import (
+	"fmt"
+	"net"
+	"runtime"
+)
+
+var echoes = []string{"echo_1", "echo_64", "echo_1000", "echo_9900", "echo_64_4k", "echo_64_pipelined"}
+
+func session(c net.Conn) {
+	defer c.Close()
+	var bytes [8192]byte
+	for {
+		n, err := c.Read(bytes[:])
+		if err != nil {
+			return
+		}
+		if _, err := c.Write(bytes[:n]); err != nil {
+			return
+		}
+	}
+}
+
+func serve() {
+	runtime.GOMAXPROCS(1)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fail(err.Error())
+	}
+	fmt.Printf("PORT %d\n", listener.Addr().(*net.TCPAddr).Port)
+	for {
+		c, err := listener.Accept()
+		if err != nil {
+			fail(err.Error())
+		}
+		go session(c) // Go sets TCP_NODELAY by itself
+	}
+}
