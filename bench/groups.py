@@ -87,7 +87,7 @@ GROUPS = {
             "stacks from malloc",
             "bare switches in two threads", workers=2),
         benchmark(
-            "skynet_1m_2_workers", "skynet_1m on a runtime of two workers. Boost.Fiber: as yield_1k_2_workers",
+            "skynet_1m_2_workers", "skynet_1m on a runtime of two workers",
             "the recursion by calls in one thread", unit="ms", workers=2, heavy=True),
         benchmark(
             "wake_2_workers",

@@ -64,7 +64,8 @@ inline void need_memory(double bytes) {
 }
 constexpr double most_per_fiber = 12 << 10;  // bytes that any of the systems takes
 
-/// `count` fibers yield in turn, each from `sites` places of the program. The time begins when all have started.
+/// `count` fibers yield in turn, each from `sites` places of the program. The time begins when all have started, and
+/// none ends before it is over: who has yielded enough parks.
 template <class System, int sites = 1>
 void yields(const char* name, double seconds, std::size_t count, unsigned workers = 1) {
   static_assert(sites == 1 || sites == 8);
@@ -74,6 +75,7 @@ void yields(const char* name, double seconds, std::size_t count, unsigned worker
       std::atomic<std::size_t> left{count};
       std::atomic<bool> begun{false};
       double end = 0;
+      typename System::gate over;
       std::vector<decltype(System::spawn([] {}))> all(count);
       for (auto& fiber : all) {
         fiber = System::spawn([&] {
@@ -91,7 +93,9 @@ void yields(const char* name, double seconds, std::size_t count, unsigned worker
               System::yield();
             }
           }
-          if (--left == 0) end = wall_seconds();
+          if (--left != 0) return over.wait();
+          end = wall_seconds();
+          over.set();
         });
       }
       while (started != count) System::yield();

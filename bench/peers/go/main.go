@@ -26,7 +26,7 @@ func report(result string, value float64) { fmt.Printf("%s %.6g\n", result, valu
 func measureTimed(result string, seconds float64, operations float64, work func(n int) float64) {
 	n := 100
 	if operations >= 1000 {
-		n = 1
+		n = 20
 	}
 	for {
 		took := work(n)

@@ -21,7 +21,8 @@ func full(count int, seconds float64) int {
 	return 1000
 }
 
-// `count` goroutines yield in turn, each from `sites` places of the program. The time begins when all have started.
+// `count` goroutines yield in turn, each from `sites` places of the program. The time begins when all have started, and none
+// ends before it is over: who has yielded enough parks.
 func yields(name string, count int, sites int) func(float64) {
 	return func(seconds float64) {
 		count := full(count, seconds)
@@ -29,6 +30,7 @@ func yields(name string, count int, sites int) func(float64) {
 			var all sync.WaitGroup
 			var started, begun int32
 			left := int32(count)
+			over := make(chan struct{})
 			var end time.Time
 			all.Add(count)
 			for g := 0; g < count; g++ {
@@ -54,9 +56,12 @@ func yields(name string, count int, sites int) func(float64) {
 							runtime.Gosched()
 						}
 					}
-					if atomic.AddInt32(&left, -1) == 0 {
-						end = time.Now()
+					if atomic.AddInt32(&left, -1) != 0 {
+						<-over
+						return
 					}
+					end = time.Now()
+					close(over)
 				}()
 			}
 			for int(atomic.LoadInt32(&started)) != count {

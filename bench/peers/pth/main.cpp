@@ -47,9 +47,13 @@ struct pth_system {
   using gate = bench::condition_gate<pth_mutex, pth_condition>;
 };
 
+void memory_100k(double) {
+  throw bench::cannot("have so many in reasonable time: its queues are lists that it searches at each spawn");
+}
+
 constexpr bench::benchmark benchmarks[] = {
     bench::yield_2<pth_system>,     bench::yield_2_sites_8<pth_system>, bench::yield_1k<pth_system>,
-    bench::spawn_join_<pth_system>, bench::spawn_wave_1k_<pth_system>,  bench::memory_100k<pth_system>,
+    bench::spawn_join_<pth_system>, bench::spawn_wave_1k_<pth_system>,  {"memory_100k", memory_100k},
 };
 
 }  // namespace

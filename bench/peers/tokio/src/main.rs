@@ -26,7 +26,7 @@ where
     W: Fn(u64) -> F,
     F: Future<Output = f64>,
 {
-    let mut n: u64 = if operations < 1000.0 { 100 } else { 1 };
+    let mut n: u64 = if operations < 1000.0 { 100 } else { 20 };
     loop {
         let took = work(n).await;
         if took >= seconds {

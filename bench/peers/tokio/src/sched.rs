@@ -35,19 +35,22 @@ fn full(count: usize, seconds: f64) -> usize {
     }
 }
 
-/// `count` tasks yield n times in turn, each from `sites` places of the program. The time begins when all have started.
+/// `count` tasks yield n times in turn, each from `sites` places of the program. The time begins when all have started,
+/// and none ends before it is over: who has yielded enough parks.
 async fn yields(n: u64, count: usize, sites: usize) -> f64 {
     struct Ring {
         started: AtomicUsize,
         left: AtomicUsize,
         begun: AtomicBool,
         end: Mutex<Option<Instant>>,
+        over: Semaphore,
     }
     let ring = Arc::new(Ring {
         started: AtomicUsize::new(0),
         left: AtomicUsize::new(count),
         begun: AtomicBool::new(false),
         end: Mutex::new(None),
+        over: Semaphore::new(0),
     });
     let tasks: Vec<_> = (0..count)
         .map(|_| {
@@ -73,9 +76,12 @@ async fn yields(n: u64, count: usize, sites: usize) -> f64 {
                         yield_now().await;
                     }
                 }
-                if ring.left.fetch_sub(1, SeqCst) == 1 {
-                    *ring.end.lock().unwrap() = Some(Instant::now());
+                if ring.left.fetch_sub(1, SeqCst) != 1 {
+                    let _ = ring.over.acquire().await;
+                    return;
                 }
+                *ring.end.lock().unwrap() = Some(Instant::now());
+                ring.over.close();
             })
         })
         .collect();
