@@ -45,12 +45,14 @@ def panel(result, x, y, width, number):
         out.append(text(x + NAMES - 6, top + 12, system, anchor="end"))
         out.append(f'<rect x="{x + NAMES:.1f}" y="{top + 2:.1f}" width="{max(median - x - NAMES, 1):.1f}" '
                    f'height="{LINE - 5}" rx="2" class="{cls}"/>')
+        end = median
         if s["max"] * scale <= room:
+            end = max(median, high)
             middle = top + 2 + (LINE - 5) / 2
             out.append(f'<path d="M{low:.1f} {middle - 3:.1f}v6M{low:.1f} {middle:.1f}H{high:.1f}M{high:.1f} '
                        f'{middle - 3:.1f}v6" class="whisker"/>')
         beyond = "" if s["median"] * scale <= room else " \u226b"  # the bar ends before the value
-        out.append(text(max(median, min(high, x + NAMES + room)) + 6, top + 12, number(s["median"]) + beyond))
+        out.append(text(end + 6, top + 12, number(s["median"]) + beyond))
     return out
 
 
