@@ -47,7 +47,7 @@ inline double wall_seconds() { return std::chrono::duration<double>(steady::now(
 /// grows until that is `seconds`.
 template <class Work>
 void measure_timed(const char* result, double seconds, double operations, Work&& work) {
-  for (std::uint64_t n = operations < 1000 ? 100 : 20;;) {
+  for (std::uint64_t n = operations < 1000 ? 100 : operations < 100'000 ? 2 : 20;;) {
     const double took = work(n);
     if (took >= seconds) return report(result, took * 1e9 / (static_cast<double>(n) * operations));
     n = static_cast<std::uint64_t>(static_cast<double>(n) *
