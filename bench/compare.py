@@ -175,7 +175,7 @@ def padded(rows):
 
 
 def compare(options):
-    repeats, seconds = (3, 0.03) if options.quick else (7, 0.2)
+    repeats, seconds = (3, 0.02) if options.quick else (7, 0.2)
     plan = chosen(options.filter)
     if not plan:
         raise failed(f"--filter {options.filter} finds none of: "

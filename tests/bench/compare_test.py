@@ -134,7 +134,7 @@ class driver(unittest.TestCase):
         for name, cpus in ("one", compare.cpus_for(1)), ("two", compare.cpus_for(2)):
             self.assertEqual([c[0] for c in calls if c[1] == name], order)
             self.assertEqual({c[3] for c in calls if c[1] == name}, {str(len(cpus))})
-        self.assertEqual({c[2] for c in calls}, {"0.03"})
+        self.assertEqual({c[2] for c in calls}, {"0.02"})
 
     def test_seven_repeats_of_at_least_200_ms(self):
         self.run_compare("--filter", "one")
@@ -169,8 +169,8 @@ class driver(unittest.TestCase):
         self.program("echo_load", f'*) echo "one 7"; echo load $(basename $1) $2 $3 >>{self.log} ;;')
         out = self.run_compare("--quick")
         self.assertRegex(out, r"\| one +\| ns +\| 7 \(7\.\.7\)")
-        self.assertEqual(self.log.read_text().count("load tokio one 0.03"), 3)
-        self.assertNotIn("tokio one 0.03 1", self.log.read_text())  # not by its own program
+        self.assertEqual(self.log.read_text().count("load tokio one 0.02"), 3)
+        self.assertNotIn("tokio one 0.02 1", self.log.read_text())  # not by its own program
 
     def test_docs_and_pictures(self):
         docs = self.folder / "docs"
@@ -233,7 +233,7 @@ class driver(unittest.TestCase):
     def test_a_program_that_fails_stops_the_run_with_what_it_said(self):
         self.program("go", "one) echo why it failed >&2; exit 3 ;;")
         said = self.fails("--quick")
-        for part in "go one 0.03", "exit code 3", "why it failed":
+        for part in "go one 0.02", "exit code 3", "why it failed":
             self.assertIn(part, said)
 
     def test_a_program_that_crashes_fails(self):
