@@ -136,7 +136,7 @@ def result(name, unit, better, values):
 
 
 def number(value):
-    return "-" if value is None else f"{value:.0f}" if value >= 1000 else f"{value:.3g}"
+    return "-" if value is None else f"{value:.0f}" if value >= 999.5 else f"{value:.3g}"
 
 
 def cell(s):
@@ -186,7 +186,8 @@ def compare(options):
         print(f"{name}: {version}")
     for name, why in missing.items():
         print(f"{name}: missing: {why}")
-    setup = (f"medians of {repeats} interleaved repeats (min..max) of at least {seconds} s; CPUs {cpus_for(1)} for one "
+    setup = (f"{'quick: ' * options.quick}medians of {repeats} interleaved repeats (min..max) of at least {seconds} s"
+             f"{', one of what takes a second' * options.quick}; CPUs {cpus_for(1)} for one "
              f"worker, {cpus_for(2)} for two; ratios are sennit's median by the other's")
     print(setup + "\n", flush=True)
     results, tables, unable = {}, {}, {}
@@ -208,7 +209,7 @@ def compare(options):
         publish.draw(options.svg, "", results, number)
     if options.update_docs:
         command = "./dev bench" + f" --filter {options.filter}" * bool(options.filter) + " --quick" * options.quick
-        publish.update(DOCUMENT, publish.about(command, f"M{setup[1:]}.", versions, missing), tables, results, number)
+        publish.update(DOCUMENT, publish.about(command, f"{setup[0].upper()}{setup[1:]}.", versions, missing), tables, results, number)
 
 
 def main(arguments):

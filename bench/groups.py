@@ -13,7 +13,7 @@ class benchmark:
     workers: int = 1  # as many CPUs are the program's
     results: tuple = ()  # (name, unit, better) of each number, where one run gives several
     served: bool = False  # the program is a server, and echo_load measures it
-    heavy: bool = False  # a repeat takes seconds, whatever it is asked for: --quick makes one
+    heavy: bool = False  # a repeat takes about a second or more, whatever it is asked for: --quick makes one
 
     def __post_init__(self):
         if not self.results:
@@ -142,7 +142,7 @@ GROUPS = {
             "10 000 fibers sleep 1 to 100 ms (random, fixed seed) five times; CPU per sleep, spawns included, and "
             "median lateness; a sleep that ends early fails the run. tokio's timers count milliseconds",
             "one thread with a heap of deadlines and clock_nanosleep",
-            results=(("sleep_10k_cpu", "us", "lower"), ("sleep_10k_oversleep", "us", "lower"))),
+            results=(("sleep_10k_cpu", "us", "lower"), ("sleep_10k_oversleep", "us", "lower")), heavy=True),
         benchmark(
             "ping_pong_2_workers",
             "channel_unbuffered_round_trip on a runtime of two workers; the fibers run where the scheduler puts them. "
@@ -157,7 +157,7 @@ GROUPS = {
              "same for all servers. These run on one thread, with TCP_NODELAY, and read 8 KiB at once",
              ("echo_1_p50", "us", "lower")),
         echo("echo_64", "64 connections, each with one message of 64 bytes under way"),
-        echo("echo_1000", "1000 connections, each with one message of 64 bytes under way"),
+        echo("echo_1000", "1000 connections, each with one message of 64 bytes under way", heavy=True),
         echo("echo_9900", "9900 connections, each with one message of 64 bytes under way", heavy=True),
         echo("echo_64_pipelined", "64 connections, each with 16 messages of 64 bytes under way"),
         echo("echo_64_4k", "64 connections, each with one message of 4 KiB under way"),

@@ -1,5 +1,5 @@
 // Boost.Asio's C++20 coroutines, on one thread. To yield is to post oneself; what others wait for is a timer that is
-// cancelled, Asio's usual event. Without spawn_1m: glibc's malloc takes half a minute for the second million frames.
+// cancelled, Asio's usual event.
 // Workloads: bench/groups.py; command line: bench/peers/README.md.
 #include <boost/asio.hpp>
 
@@ -115,6 +115,21 @@ void spawn_wave_1k(double seconds) {
 }
 
 void parked(const char* name, double seconds, std::size_t size) {
+void spawn_1m(double seconds) {
+  const std::size_t count = full(1'000'000, seconds);
+  bench::need_memory(static_cast<double>(count) * bench::most_per_fiber);
+  run([=]() -> task<> {
+    double took = 0;
+    for (int batch = 0; batch < 2; ++batch) {
+      const double begin = bench::wall_seconds();
+      co_await wave(count, nothing);
+      took = bench::wall_seconds() - begin;
+    }
+    bench::report("spawn_1m", took * 1e9 / static_cast<double>(count));
+    bench::report("spawn_1m_peak", bench::bytes_in("/proc/self/status", "VmHWM") / (1 << 20));
+  });
+}
+
   const std::size_t count = full(size, seconds);
   run([=]() -> task<> {
     const auto executor = co_await asio::this_coro::executor;
@@ -136,6 +151,7 @@ void parked(const char* name, double seconds, std::size_t size) {
     while (there != count) co_await yield();
     bench::report_growth(name, static_cast<double>(count), before, bench::wall_seconds() - begin);
     gate.cancel();
+    if (seconds > 0) bench::end_here();
     co_await all_over.wait();
   });
 }
@@ -194,3 +210,4 @@ int main(int argc, char** argv) {
   return bench::program(argc, argv, "Boost.Asio " BOOST_LIB_VERSION ", C++20 coroutines (g++ " __VERSION__ ")",
                         {benchmarks}, serve);
 }
+    {"spawn_1m", spawn_1m},

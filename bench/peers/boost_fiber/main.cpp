@@ -14,6 +14,12 @@ namespace {
 
 namespace fibers = boost::fibers;
 
+/// Of the default size, for whoever makes many fibers on one worker.
+fibers::pooled_fixedsize_stack pooled_stacks() {
+  static const fibers::pooled_fixedsize_stack all;
+  return all;
+}
+
 void in_two_fibers(auto&& a, auto&& b) {
   fibers::fiber first(a);
   fibers::fiber second(b);
@@ -75,12 +81,13 @@ void mutex_uncontended(double seconds) {
 
 void lock_yield_unlock_1000(double seconds) {
   constexpr std::size_t count = 1000;
-  bench::measure("lock_yield_unlock_1000", seconds, count, [](std::uint64_t n) {
+  bench::measure("lock_yield_unlock_1000", seconds, count * 10, [](std::uint64_t n) {
     fibers::mutex m;
     std::vector<fibers::fiber> all;
+    all.reserve(count);
     for (std::size_t f = 0; f < count; ++f) {
-      all.emplace_back([&] {
-        for (std::uint64_t i = 0; i < n; ++i) {
+      all.emplace_back(std::allocator_arg, pooled_stacks(), [&] {
+        for (std::uint64_t i = 0; i < n * 10; ++i) {
           const std::lock_guard lock(m);
           boost::this_fiber::yield();
         }
@@ -111,7 +118,7 @@ void sleep_10k(double seconds) {
   bench::sleeps all(seconds);
   std::vector<fibers::fiber> sleepers;
   for (std::size_t f = 0; f < bench::sleeps::sleepers; ++f) {
-    sleepers.emplace_back([&] {
+    sleepers.emplace_back(std::allocator_arg, pooled_stacks(), [&] {
       for (std::size_t i = 0; i < all.each(); ++i) {
         const auto duration = all.next();
         const auto due = bench::steady::now() + duration;

@@ -190,7 +190,7 @@ inline void report_growth(const std::string& name, double count, const footprint
   report((name + "_create").c_str(), took * 1e6 / count);
 }
 
-/// `size` fibers that are parked.
+/// `size` fibers that are parked. The process ends with them: to end each would take as long again.
 template <class System>
 void parked(const char* name, double seconds, std::size_t size) {
   const std::size_t count = full(size, seconds);
@@ -209,6 +209,7 @@ void parked(const char* name, double seconds, std::size_t size) {
     }
     while (there != count) System::yield();
     report_growth(name, static_cast<double>(count), before, wall_seconds() - begin);
+    if (seconds > 0) end_here();
     gate.set();
     for (auto& fiber : all) fiber.join();
   });

@@ -34,6 +34,12 @@ inline void report(const char* result, double value) { std::printf("%s %.6g\n", 
   std::exit(1);
 }
 
+/// Ends the process when all has been reported, with whatever it still has.
+[[noreturn]] inline void end_here() {
+  std::fflush(stdout);
+  std::_Exit(0);
+}
+
 /// Thrown by a benchmark that this system cannot do on this machine, with the reason: named in the table, not fatal.
 struct cannot : std::runtime_error {
   using std::runtime_error::runtime_error;

@@ -200,6 +200,9 @@ func parked(name string, size int) func(float64) {
 		report(name+"_bytes", math.Max(bytesNow-bytes, 0)/float64(count))
 		report(name+"_maps", math.Max(mapsNow-maps, 0))
 		report(name+"_create", took.Seconds()*1e6/float64(count))
+		if seconds > 0 {
+			os.Exit(0)
+		}
 		close(gate)
 		all.Wait()
 	}

@@ -74,12 +74,12 @@ void mutex_uncontended(double seconds) {
 void lock_yield_unlock_1000(double seconds) {
   static constexpr std::size_t fibers = 1000;
   on_workers(1, [&] {
-    bench::measure("lock_yield_unlock_1000", seconds, fibers, [](std::uint64_t n) {
+    bench::measure("lock_yield_unlock_1000", seconds, fibers * 10, [](std::uint64_t n) {
       sennit::mutex m;
       std::vector<sennit::fiber> all;
       for (std::size_t f = 0; f < fibers; ++f) {
         all.emplace_back([&] {
-          for (std::uint64_t i = 0; i < n; ++i) {
+          for (std::uint64_t i = 0; i < n * 10; ++i) {
             const std::lock_guard lock(m);
             sennit::this_fiber::yield();
           }

@@ -16,8 +16,7 @@ struct thread_system {
   static void yield() { std::this_thread::yield(); }
   static std::thread spawn(auto&& f) try { return std::thread(f); } catch (const std::system_error& e) {
     std::printf("cannot start so many threads: %s\n", e.code().message().c_str());
-    std::fflush(stdout);
-    std::_Exit(0);  // those that are there wait
+    bench::end_here();  // those that are there wait
   }
   static void wave(std::size_t count, auto&& f) { bench::join_each<thread_system>(count, f); }
   using gate = bench::condition_gate<std::mutex, std::condition_variable>;

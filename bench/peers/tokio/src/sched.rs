@@ -228,6 +228,9 @@ async fn parked(name: &str, seconds: f64, size: usize) {
     report(&format!("{}_bytes", name), (now.bytes - before.bytes).max(0.0) / count as f64);
     report(&format!("{}_maps", name), now.maps.saturating_sub(before.maps) as f64);
     report(&format!("{}_create", name), took * 1e6 / count as f64);
+    if seconds > 0.0 {
+        std::process::exit(0);
+    }
     gate.close();
     for task in tasks {
         task.await.unwrap();
