@@ -96,13 +96,14 @@ def cpus_for(workers):
     return sorted(os.sched_getaffinity(0))[-workers:]
 
 
-def measure(bench, programs, repeats, seconds):
+def measure(bench, programs, repeats, seconds, quick=False):
     """({result: {system: [value of each repeat]}}, {system: why it cannot}); systems without the benchmark are left
     out."""
     takes_part = {name: p for name, p in programs.items() if bench.name in p.names}
     values = {result: {} for result, _, _ in bench.results}
-    unable = {}
-    for _ in range(repeats):
+    unable = {name: "be quick: a repeat takes about ten seconds or more; without --quick it is measured"
+              for name in bench.slow if quick and name in takes_part}
+    for _ in range(1 if bench.heavy and quick else repeats):
         for name, p in takes_part.items():
             if name in unable:
                 continue
@@ -195,7 +196,7 @@ def compare(options):
         results[group] = []
         for bench in benches:
             print(f"{group}/{bench.name} ...", file=sys.stderr, flush=True)
-            values, why = measure(bench, programs, 1 if bench.heavy and options.quick else repeats, seconds)
+            values, why = measure(bench, programs, repeats, seconds, options.quick)
             if why:
                 unable[bench.name] = why
             results[group] += [result(name, unit, better, values[name]) for name, unit, better in bench.results]

@@ -14,15 +14,16 @@ class benchmark:
     results: tuple = ()  # (name, unit, better) of each number, where one run gives several
     served: bool = False  # the program is a server, and echo_load measures it
     heavy: bool = False  # a repeat takes about a second or more, whatever it is asked for: --quick makes one
+    slow: tuple = ()  # peers whose repeat takes about ten seconds or more: --quick leaves them out, and says so
 
     def __post_init__(self):
         if not self.results:
             object.__setattr__(self, "results", ((self.name, self.unit, self.better),))
 
 
-def memory(name, what):
+def memory(name, what, slow=()):
     return benchmark(
-        name, what, "a page each", heavy=True,
+        name, what, "a page each", heavy=True, slow=slow,
         results=((f"{name}_bytes", "bytes", "lower"), (f"{name}_maps", "maps", "lower"),
                  (f"{name}_create", "us", "lower")))
 
@@ -75,12 +76,13 @@ GROUPS = {
             "the same with a million at once, the second time in the process; per fiber, and the most memory that the "
             "process has had",
             "a call through a pointer; a process that does nothing else",
-            results=(("spawn_1m", "ns", "lower"), ("spawn_1m_peak", "MiB", "lower")), heavy=True),
+            results=(("spawn_1m", "ns", "lower"), ("spawn_1m_peak", "MiB", "lower")), heavy=True,
+            slow=("boost_fiber",)),
         benchmark(
             "skynet_1m",
             "a fiber spawns ten, each of them ten, to a million leaves, which give their numbers to be summed up on "
             "the way back; the second time in the process. Boost.Fiber: a child runs at once, as in its own skynet",
-            "the recursion by calls", unit="ms", heavy=True),
+            "the recursion by calls", unit="ms", heavy=True, slow=("boost_fiber",)),
         benchmark(
             "yield_1k_2_workers",
             "yield_1k on a runtime of two workers; wall time per yield of both together. Boost.Fiber: work_stealing, "
@@ -102,7 +104,7 @@ GROUPS = {
                "per fiber; by how many maps; time to create each and have it run until it parks. sennit: a stack of "
                "256 KiB with its guard; Boost.Fiber: 8 KiB from its pool, no guard; pth, st: 16 KiB; threads: what the "
                "system gives them, without the kernel's own stacks; tokio, asio_coroutines: no stack"),
-        memory("memory_1m", "the same with a million"),
+        memory("memory_1m", "the same with a million", slow=("boost_fiber",)),
     ),
     "sync": (
         benchmark(

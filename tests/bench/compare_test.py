@@ -225,6 +225,15 @@ class driver(unittest.TestCase):
             self.run_compare(*arguments)
             self.assertEqual(self.log.read_text().count("sennit one"), repeats)
 
+    def test_a_slow_peer_is_left_out_if_it_is_to_be_quick_and_named(self):
+        compare.groups.GROUPS = {"g": (groups.benchmark("one", "the one", "nothing", slow=("go", "absent")),)}
+        out = self.run_compare("--quick")
+        self.assertRegex(out, "go cannot: be quick: .* without --quick it is measured")
+        self.assertNotIn("absent", out)
+        self.assertNotIn("go one", self.log.read_text())
+        self.assertNotIn("cannot", self.run_compare())
+        self.assertEqual(self.log.read_text().count("go one"), 7)
+
     def test_a_missing_sennit_or_floor_fails(self):
         for name in "floor", "sennit":
             (self.folder / name).unlink()
