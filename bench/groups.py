@@ -161,6 +161,13 @@ GROUPS = {
         echo("echo_64", "64 connections, each with one message of 64 bytes under way"),
         echo("echo_1000", "1000 connections, each with one message of 64 bytes under way", heavy=True),
         echo("echo_9900", "9900 connections, each with one message of 64 bytes under way", heavy=True),
+        benchmark(
+            "idle_9900",
+            "9900 connections that have had a message there and back, and wait: by how much resident memory and page "
+            "tables of the server have grown, for each; without what the kernel holds for a socket. The server is told "
+            "to spare memory: a buffer is taken when there is something to read (sennit: wait_readable, and a pool; "
+            "Asio: async_wait; tokio: readable). Go has no such wait: 512 bytes",
+            "64 bytes for a session, and one buffer for all", unit="bytes", served=True, heavy=True),
         echo("echo_64_pipelined", "64 connections, each with 16 messages of 64 bytes under way"),
         echo("echo_64_4k", "64 connections, each with one message of 4 KiB under way"),
     ),

@@ -35,20 +35,53 @@ class session : public std::enable_shared_from_this<session> {
   std::array<char, bench::echo_buffer> bytes_;
 };
 
+/// Waits without a buffer: reads and writes at once what is there, from one buffer for all.
+class idle_session : public std::enable_shared_from_this<idle_session> {
+ public:
+  explicit idle_session(tcp::socket&& socket) : socket_(std::move(socket)) {
+    socket_.set_option(tcp::no_delay(true));
+    socket_.non_blocking(true);
+  }
+
+  void read() {
+    socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this()](boost::system::error_code e) {
+      if (!e) self->echo();
+    });
+  }
+
+ private:
+  void echo() {
+    static std::array<char, bench::echo_buffer> bytes;
+    boost::system::error_code e;
+    const std::size_t n = socket_.read_some(asio::buffer(bytes), e);
+    if (e == asio::error::would_block) return read();
+    if (e) return;
+    if (socket_.write_some(asio::buffer(bytes, n), e) != n) bench::fail("more than the socket takes");
+    read();
+  }
+
+  tcp::socket socket_;
+};
+
+template <class Session>
 void accept(tcp::acceptor& acceptor) {
   acceptor.async_accept([&](boost::system::error_code e, tcp::socket socket) {
     if (e) bench::fail("accept");
-    std::make_shared<session>(std::move(socket))->read();
-    accept(acceptor);
+    std::make_shared<Session>(std::move(socket))->read();
+    accept<Session>(acceptor);
   });
 }
 
-void serve() {
+void serve(bool idle) {
   asio::io_context context(1);
   tcp::acceptor acceptor(context, {asio::ip::address_v4::loopback(), 0});
   acceptor.listen(4096);
   bench::say_port(acceptor.local_endpoint().port());
-  accept(acceptor);
+  if (idle) {
+    accept<idle_session>(acceptor);
+  } else {
+    accept<session>(acceptor);
+  }
   context.run();
 }
 

@@ -4,6 +4,7 @@
 #include <boost/asio.hpp>
 
 #include <array>
+#include <memory>
 #include <thread>
 #include <utility>
 
@@ -114,7 +115,6 @@ void spawn_wave_1k(double seconds) {
   });
 }
 
-void parked(const char* name, double seconds, std::size_t size) {
 void spawn_1m(double seconds) {
   const std::size_t count = full(1'000'000, seconds);
   bench::need_memory(static_cast<double>(count) * bench::most_per_fiber);
@@ -130,6 +130,7 @@ void spawn_1m(double seconds) {
   });
 }
 
+void parked(const char* name, double seconds, std::size_t size) {
   const std::size_t count = full(size, seconds);
   run([=]() -> task<> {
     const auto executor = co_await asio::this_coro::executor;
@@ -150,8 +151,8 @@ void spawn_1m(double seconds) {
     }
     while (there != count) co_await yield();
     bench::report_growth(name, static_cast<double>(count), before, bench::wall_seconds() - begin);
-    gate.cancel();
     if (seconds > 0) bench::end_here();
+    gate.cancel();
     co_await all_over.wait();
   });
 }
@@ -179,8 +180,18 @@ task<> session(tcp::socket socket) {
   }
 }
 
-void serve() {
-  run([]() -> task<> {
+/// Waits without a buffer.
+task<> idle_session(tcp::socket socket) {
+  for (;;) {
+    co_await socket.async_wait(tcp::socket::wait_read, use_awaitable);
+    const auto bytes = std::make_unique<std::array<char, bench::echo_buffer>>();
+    const std::size_t n = socket.read_some(asio::buffer(*bytes));
+    co_await asio::async_write(socket, asio::buffer(*bytes, n), use_awaitable);
+  }
+}
+
+void serve(bool idle) {
+  run([=]() -> task<> {
     const auto executor = co_await asio::this_coro::executor;
     tcp::acceptor acceptor(executor, {asio::ip::address_v4::loopback(), 0});
     acceptor.listen(4096);
@@ -188,7 +199,7 @@ void serve() {
     for (;;) {
       tcp::socket socket = co_await acceptor.async_accept(use_awaitable);
       socket.set_option(tcp::no_delay(true));
-      asio::co_spawn(executor, session(std::move(socket)), asio::detached);
+      asio::co_spawn(executor, idle ? idle_session(std::move(socket)) : session(std::move(socket)), asio::detached);
     }
   });
 }
@@ -199,6 +210,7 @@ constexpr bench::benchmark benchmarks[] = {
     {"yield_100k", [](double s) { yields("yield_100k", s, full(100'000, s)); }},
     {"spawn_join", spawn_join},
     {"spawn_wave_1k", spawn_wave_1k},
+    {"spawn_1m", spawn_1m},
     {"wake_2_workers", wake_2_workers},
     {"memory_100k", [](double s) { parked("memory_100k", s, 100'000); }},
     {"memory_1m", [](double s) { parked("memory_1m", s, 1'000'000); }},
@@ -210,4 +222,3 @@ int main(int argc, char** argv) {
   return bench::program(argc, argv, "Boost.Asio " BOOST_LIB_VERSION ", C++20 coroutines (g++ " __VERSION__ ")",
                         {benchmarks}, serve);
 }
-    {"spawn_1m", spawn_1m},

@@ -139,32 +139,38 @@ inline constexpr std::string_view echoes[] = {"echo_1",    "echo_64",    "echo_1
 /// Bytes that a server of echoes reads at once: with the longest message a read is still a short one.
 inline constexpr std::size_t echo_buffer = 8192;
 
+/// The echoes of a server that was asked to spare memory.
+inline constexpr std::string_view idle_echoes[] = {"idle_9900"};
+
 inline void say_port(unsigned port) {
   std::printf("PORT %u\n", port);
   std::fflush(stdout);
 }
 
-/// main() of a program: --version, --list, NAME SECONDS, or --serve if it has a `serve`.
+/// main() of a program: --version, --list, NAME SECONDS, or --serve and --serve-idle if it has serve(idle), which is to
+/// hold no buffer for a connection that says nothing, if `idle`.
 inline int program(int argc, char** argv, const char* version,
-                   std::initializer_list<std::span<const benchmark>> of_files, void (*serve)() = nullptr) {
+                   std::initializer_list<std::span<const benchmark>> of_files, void (*serve)(bool idle) = nullptr) {
   std::vector<benchmark> benchmarks;
   for (const auto file : of_files) benchmarks.insert(benchmarks.end(), file.begin(), file.end());
   const std::string_view what = argc > 1 ? argv[1] : "";
   if (what == "--version") return std::puts(version), 0;
   if (what == "--list") {
     for (const auto& b : benchmarks) std::printf("%.*s\n", static_cast<int>(b.name.size()), b.name.data());
-    for (const auto name : echoes) {
-      if (serve != nullptr) std::printf("%.*s\n", static_cast<int>(name.size()), name.data());
+    for (const std::span<const std::string_view> names : {std::span<const std::string_view>(echoes), {idle_echoes}}) {
+      for (const auto name : names) {
+        if (serve != nullptr) std::printf("%.*s\n", static_cast<int>(name.size()), name.data());
+      }
     }
     return 0;
   }
-  if (what == "--serve" && serve != nullptr) {
-    serve();
+  if (serve != nullptr && (what == "--serve" || what == "--serve-idle")) {
+    serve(what == "--serve-idle");
     return 0;
   }
   const auto found = std::find_if(benchmarks.begin(), benchmarks.end(), [&](auto& b) { return b.name == what; });
   if (argc != 3 || found == benchmarks.end()) {
-    std::fprintf(stderr, "usage: %s --version | --list | --serve | NAME SECONDS\n", argv[0]);
+    std::fprintf(stderr, "usage: %s --version | --list | --serve | --serve-idle | NAME SECONDS\n", argv[0]);
     return 2;
   }
   try {

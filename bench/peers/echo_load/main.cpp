@@ -2,9 +2,9 @@
 //
 // usage: echo_load SERVER NAME SECONDS
 //
-// Starts `SERVER --serve`, which prints "PORT n" and echoes what its connections say; it stays on the CPUs that this
-// process is started on, while the load takes the others and never sleeps. Each connection has so many messages under
-// way and sends another for each that is back, as soon as it is; every byte is checked.
+// Starts `SERVER --serve` (idle_9900: --serve-idle), which prints "PORT n" and echoes what its connections say; it
+// stays on the CPUs that this process is started on, while the load takes the others and never sleeps. Each connection
+// has so many messages under way and sends another for each that is back, as soon as it is; every byte is checked.
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -36,7 +36,7 @@ constexpr workload workloads[] = {
 /// The process of SERVER.
 class server_process {
  public:
-  explicit server_process(const char* path) {
+  server_process(const char* path, const char* how) {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) fail("pipe");
     child_ = ::fork();
@@ -44,7 +44,7 @@ class server_process {
     if (child_ == 0) {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       ::dup2(ends[1], 1);
-      ::execl(path, path, "--serve", nullptr);
+      ::execl(path, path, how, nullptr);
       ::_exit(127);
     }
     ::close(ends[1]);
@@ -63,6 +63,11 @@ class server_process {
   server_process& operator=(const server_process&) = delete;
 
   [[nodiscard]] std::uint16_t port() const { return port_; }
+  /// Resident memory and page tables, in bytes.
+  [[nodiscard]] double memory() const {
+    const std::string of = "/proc/" + std::to_string(child_);
+    return bytes_in((of + "/smaps_rollup").c_str(), "Rss") + bytes_in((of + "/status").c_str(), "VmPTE");
+  }
   [[nodiscard]] double cpu_seconds() const {
     timespec used{};
     if (::clock_gettime(clock_, &used) != 0) fail("the server ended");
@@ -104,13 +109,16 @@ class connections {
   /// Until `seconds` are over and at least as many messages as connections are back; how many are.
   std::uint64_t run(double seconds) {
     std::uint64_t back = 0;
-    std::array<epoll_event, 256> events;
-    for (const double end = wall_seconds() + seconds; back < all_.size() || wall_seconds() < end;) {
-      const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 0);
-      if (count == 0) ::sched_yield();
-      for (int i = 0; i < count; ++i) back += serve(all_[events[static_cast<std::size_t>(i)].data.u64]);
-    }
+    for (const double end = wall_seconds() + seconds; back < all_.size() || wall_seconds() < end;) back += turn();
     return back;
+  }
+
+  /// Until every connection has had what it sent, and sends no more.
+  void drain() {
+    replies_ = false;
+    for (const connection& c : all_) {
+      while (c.back < c.sent) turn();
+    }
   }
 
   /// Of all messages of the last run, microseconds; for one connection with one message under way.
@@ -123,6 +131,16 @@ class connections {
     std::uint64_t back = 0;
     steady::time_point sent_at;
   };
+
+  /// Serves who has something now; how many messages came.
+  std::uint64_t turn() {
+    std::uint64_t back = 0;
+    std::array<epoll_event, 256> events;
+    const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 0);
+    if (count == 0) ::sched_yield();
+    for (int i = 0; i < count; ++i) back += serve(all_[events[static_cast<std::size_t>(i)].data.u64]);
+    return back;
+  }
 
   void send(connection& c, std::size_t bytes) {
     c.sent_at = steady::now();
@@ -139,7 +157,7 @@ class connections {
     const std::uint64_t before = c.back / workload_.size;
     c.back += static_cast<std::uint64_t>(n);
     const std::uint64_t whole = c.back / workload_.size - before;
-    if (whole > 0) {
+    if (whole > 0 && replies_) {
       if (all_.size() == 1)
         latencies.push_back(std::chrono::duration<double, std::micro>(steady::now() - c.sent_at).count());
       send(c, whole * workload_.size);
@@ -150,17 +168,36 @@ class connections {
   const workload& workload_;
   const int epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
   std::vector<connection> all_;
+  bool replies_ = true;
   const pattern pattern_;
   std::array<char, pattern::longest> buffer_;
 };
 
-void measure(const workload& w, const char* path, double seconds) {
+/// As many as the limit of open files allows, and not fewer than `wanted`.
+void need_connections(std::size_t wanted) {
   rlimit files{};
   ::getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &files);
-  if (files.rlim_cur < w.connections + 100) throw cannot("ulimit -n is " + std::to_string(files.rlim_cur));
-  const server_process server(path);
+  if (files.rlim_cur < wanted + 100) throw cannot("ulimit -n is " + std::to_string(files.rlim_cur));
+}
+
+/// By how much the server has grown for each connection that has had a message and is silent since.
+void idle_9900(const char* path, double seconds) {
+  const workload w{"idle_9900", seconds > 0 ? 9900U : 64U, 64, 1};
+  need_connections(w.connections);
+  const server_process server(path, "--serve-idle");
+  leave_these_cpus();
+  { connections(w, 1, server.port()).drain(); }
+  const double before = server.memory();
+  connections load(w, w.connections, server.port());
+  load.drain();
+  report("idle_9900", std::max(server.memory() - before, 0.0) / static_cast<double>(w.connections));
+}
+
+void measure(const workload& w, const char* path, double seconds) {
+  need_connections(w.connections);
+  const server_process server(path, "--serve");
   leave_these_cpus();
   connections load(w, seconds > 0 ? w.connections : std::min(w.connections, std::size_t{64}), server.port());
   load.run(seconds / 4);
@@ -174,15 +211,22 @@ void measure(const workload& w, const char* path, double seconds) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  for (const workload& w : workloads) {
-    if (argc != 4 || w.name != argv[2]) continue;
-    try {
-      measure(w, argv[1], std::strtod(argv[3], nullptr));
-    } catch (const cannot& e) {
-      std::printf("cannot %s\n", e.what());
-    }
-    return 0;
+  const std::string_view name = argc == 4 ? argv[2] : "";
+  const auto* const found =
+      std::find_if(std::begin(workloads), std::end(workloads), [&](auto& w) { return w.name == name; });
+  if (found == std::end(workloads) && name != "idle_9900") {
+    std::fprintf(stderr, "usage: %s SERVER NAME SECONDS\n", argv[0]);
+    return 2;
   }
-  std::fprintf(stderr, "usage: %s SERVER NAME SECONDS\n", argv[0]);
-  return 2;
+  const double seconds = std::strtod(argv[3], nullptr);
+  try {
+    if (name == "idle_9900") {
+      idle_9900(argv[1], seconds);
+    } else {
+      measure(*found, argv[1], seconds);
+    }
+  } catch (const cannot& e) {
+    std::printf("cannot %s\n", e.what());
+  }
+  return 0;
 }

@@ -186,8 +186,8 @@ constexpr benchmark benchmarks[] = {
 
 }  // namespace
 
-/// The server of the group echo.
-void serve_echo() {
+/// The server of the group echo: one buffer for all, and 64 bytes for an idle connection, which any server has.
+void serve_echo(bool idle) {
   const auto data = [](int fd) { return reinterpret_cast<void*>(static_cast<std::intptr_t>(fd)); };
   const int listener = local_socket(SOCK_STREAM, 0, false);
   if (::listen(listener, 4096) != 0) fail("listen");
@@ -195,6 +195,7 @@ void serve_echo() {
   const epoll_set set;
   set.add(listener, data(listener));
   std::array<std::byte, echo_buffer> bytes;
+  std::vector<std::unique_ptr<std::array<char, 64>>> sessions;
   set.serve([&](void* event) {
     const int fd = static_cast<int>(reinterpret_cast<std::intptr_t>(event));
     if (fd == listener) {
@@ -202,6 +203,7 @@ void serve_echo() {
       const int on = 1;
       ::setsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
       set.add(accepted, data(accepted));
+      if (idle) sessions.push_back(std::make_unique<std::array<char, 64>>());
       return true;
     }
     const auto n = ::recv(fd, bytes.data(), bytes.size(), 0);

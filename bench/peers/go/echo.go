@@ -7,7 +7,7 @@ import (
 	"runtime"
 )
 
-var echoes = []string{"echo_1", "echo_64", "echo_1000", "echo_9900", "echo_64_4k", "echo_64_pipelined"}
+var echoes = []string{"echo_1", "echo_64", "echo_1000", "echo_9900", "echo_64_4k", "echo_64_pipelined", "idle_9900"}
 
 func session(c net.Conn) {
 	defer c.Close()
@@ -23,7 +23,22 @@ func session(c net.Conn) {
 	}
 }
 
-func serve() {
+// Go can not wait without a buffer: a small one.
+func idleSession(c net.Conn) {
+	defer c.Close()
+	bytes := make([]byte, 512)
+	for {
+		n, err := c.Read(bytes)
+		if err != nil {
+			return
+		}
+		if _, err := c.Write(bytes[:n]); err != nil {
+			return
+		}
+	}
+}
+
+func serve(session func(c net.Conn)) {
 	runtime.GOMAXPROCS(1)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -279,7 +279,10 @@ func main() {
 		return
 	}
 	if len(os.Args) == 2 && os.Args[1] == "--serve" {
-		serve()
+		serve(session)
+	}
+	if len(os.Args) == 2 && os.Args[1] == "--serve-idle" {
+		serve(idleSession)
 	}
 	if len(os.Args) == 3 {
 		seconds, err := strconv.ParseFloat(os.Args[2], 64)
@@ -291,5 +294,5 @@ func main() {
 			}
 		}
 	}
-	fail("usage: go --version | --list | --serve | NAME SECONDS")
+	fail("usage: go --version | --list | --serve | --serve-idle | NAME SECONDS")
 }

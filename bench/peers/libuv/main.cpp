@@ -2,6 +2,7 @@
 #include <uv.h>
 
 #include <array>
+#include <memory>
 
 #include "common/program.hpp"
 
@@ -15,8 +16,11 @@ void must(int result) {
 struct session {
   uv_tcp_t socket{};
   uv_write_t request{};
-  std::array<char, bench::echo_buffer> bytes;
+  std::unique_ptr<std::array<char, bench::echo_buffer>> bytes;
 };
+
+/// Whether a connection that says nothing is to have no buffer.
+bool spare = false;
 
 session& of(void* data) { return *static_cast<session*>(data); }
 
@@ -24,23 +28,30 @@ void close(session& s) {
   uv_close(reinterpret_cast<uv_handle_t*>(&s.socket), [](uv_handle_t* h) { delete &of(h->data); });
 }
 
+void done(session& s) {
+  if (spare) s.bytes.reset();
+}
+
 void give_buffer(uv_handle_t* h, std::size_t, uv_buf_t* into) {
-  *into = uv_buf_init(of(h->data).bytes.data(), bench::echo_buffer);
+  session& s = of(h->data);
+  if (s.bytes == nullptr) s.bytes = std::make_unique<std::array<char, bench::echo_buffer>>();
+  *into = uv_buf_init(s.bytes->data(), bench::echo_buffer);
 }
 
 void have_read(uv_stream_t* stream, ssize_t n, const uv_buf_t*) {
   session& s = of(stream->data);
   if (n < 0) return close(s);
-  if (n == 0) return;
+  if (n == 0) return done(s);
   // uv_try_write is libuv's way to write what the socket takes now; the rest is queued.
-  uv_buf_t rest = uv_buf_init(s.bytes.data(), static_cast<unsigned>(n));
+  uv_buf_t rest = uv_buf_init(s.bytes->data(), static_cast<unsigned>(n));
   const int now = uv_try_write(stream, &rest, 1);
-  if (now == n) return;
+  if (now == n) return done(s);
   if (now < 0 && now != UV_EAGAIN) return close(s);
-  rest = uv_buf_init(s.bytes.data() + std::max(now, 0), static_cast<unsigned>(n - std::max(now, 0)));
+  rest = uv_buf_init(s.bytes->data() + std::max(now, 0), static_cast<unsigned>(n - std::max(now, 0)));
   must(uv_read_stop(stream));
   must(uv_write(&s.request, stream, &rest, 1, [](uv_write_t* request, int result) {
     if (result < 0) return close(of(request->handle->data));
+    done(of(request->handle->data));
     must(uv_read_start(request->handle, give_buffer, have_read));
   }));
 }
@@ -56,7 +67,8 @@ void have_connection(uv_stream_t* listener, int result) {
   must(uv_read_start(stream, give_buffer, have_read));
 }
 
-void serve() {
+void serve(bool idle) {
+  spare = idle;
   uv_loop_t* const loop = uv_default_loop();
   uv_tcp_t listener;
   must(uv_tcp_init(loop, &listener));

@@ -132,16 +132,56 @@ constexpr benchmark benchmarks[] = {
 
 }  // namespace
 
+namespace {
+
+/// Of the one worker: a buffer for whoever has something to read.
+class buffer_pool {
+ public:
+  using buffer = std::unique_ptr<std::array<std::byte, echo_buffer>>;
+
+  buffer take() {
+    if (free_.empty()) return std::make_unique<std::array<std::byte, echo_buffer>>();
+    buffer taken = std::move(free_.back());
+    free_.pop_back();
+    return taken;
+  }
+  void give(buffer&& b) { free_.push_back(std::move(b)); }
+
+ private:
+  std::vector<buffer> free_;
+};
+
+void echo(sennit::tcp_stream& stream) {
+  std::array<std::byte, echo_buffer> bytes;
+  while (const std::size_t n = stream.read_some(bytes)) stream.write_all(std::span(bytes).first(n));
+}
+
+/// Waits without a buffer.
+void echo(sennit::tcp_stream& stream, buffer_pool& pool) {
+  for (;;) {
+    sennit::wait_readable(stream.native_handle());
+    auto bytes = pool.take();
+    const std::size_t n = stream.read_some(*bytes);
+    if (n == 0) return;
+    stream.write_all(std::span(*bytes).first(n));
+    pool.give(std::move(bytes));
+  }
+}
+
+}  // namespace
+
 /// The server of the group echo.
-void serve_echo() {
+void serve_echo(bool idle) {
+  buffer_pool pool;
   sennit::run({.workers = 1, .stall_threshold = {}}, [&] {
     auto listener = sennit::tcp_listener::bind("127.0.0.1:0");
     say_port(listener.local_endpoint().port());
     for (;;) {
-      sennit::go([stream = listener.accept()]() mutable {
-        std::array<std::byte, echo_buffer> bytes;
-        while (const std::size_t n = stream.read_some(bytes)) stream.write_all(std::span(bytes).first(n));
-      });
+      if (idle) {
+        sennit::go([&, stream = listener.accept()]() mutable { echo(stream, pool); });
+      } else {
+        sennit::go([stream = listener.accept()]() mutable { echo(stream); });
+      }
     }
   });
 }

@@ -178,7 +178,7 @@ constexpr bench::benchmark benchmarks[] = {
 
 }  // namespace
 
-void serve_echo();  // io.cpp
+void serve_echo(bool idle);  // io.cpp
 
 int main(int argc, char** argv) {
   return bench::program(argc, argv, "sennit " SENNIT_VERSION " (" SENNIT_COMPILER ")",

@@ -267,8 +267,9 @@ fn main() {
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--version"] => println!("{}", env!("PEER_VERSION")),
         ["--list"] => NAMES.iter().chain(&sched::NAMES).chain(&echo::NAMES).for_each(|name| println!("{}", name)),
-        ["--serve"] => {
-            tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap().block_on(echo::serve()).unwrap()
+        [how] if how == "--serve" || how == "--serve-idle" => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+            runtime.block_on(echo::serve(how == "--serve-idle")).unwrap()
         }
         [name, seconds] if seconds.parse::<f64>().is_ok() => {
             let runtime = match name {
@@ -280,6 +281,6 @@ fn main() {
             let task = run(name.to_string(), seconds.parse().unwrap());
             runtime.unwrap().block_on(async { spawn(task).await.unwrap() })
         }
-        _ => fail("usage: tokio --version | --list | --serve | NAME SECONDS"),
+        _ => fail("usage: tokio --version | --list | --serve | --serve-idle | NAME SECONDS"),
     }
 }

@@ -250,6 +250,6 @@ pub async fn run(name: &str, seconds: f64) {
         "wake_2_workers" => wake(seconds).await,
         "memory_100k" => parked(name, seconds, 100_000).await,
         "memory_1m" => parked(name, seconds, 1_000_000).await,
-        _ => fail("usage: tokio --version | --list | --serve | NAME SECONDS"),
+        _ => fail("usage: tokio --version | --list | --serve | --serve-idle | NAME SECONDS"),
     }
 }
