@@ -146,6 +146,10 @@ GROUPS = {
             "one thread with a heap of deadlines and clock_nanosleep",
             results=(("sleep_10k_cpu", "us", "lower"), ("sleep_10k_oversleep", "us", "lower")), heavy=True),
         benchmark(
+            "sleep_100k", "sleep_10k with 100 000 fibers that sleep 1 to 1000 ms twice",
+            "one thread with a heap of deadlines and clock_nanosleep",
+            results=(("sleep_100k_cpu", "us", "lower"), ("sleep_100k_oversleep", "us", "lower")), heavy=True),
+        benchmark(
             "ping_pong_2_workers",
             "channel_unbuffered_round_trip on a runtime of two workers; the fibers run where the scheduler puts them. "
             "Boost.Fiber: work_stealing, with suspend: it does not spin",

@@ -114,10 +114,10 @@ void condition_variable_handoff(double seconds) {
   });
 }
 
-void sleep_10k(double seconds) {
-  bench::sleeps all(seconds);
+void sleeping(const char* name, std::size_t count, double seconds) {
+  bench::sleeps all(name, count, seconds);
   std::vector<fibers::fiber> sleepers;
-  for (std::size_t f = 0; f < bench::sleeps::sleepers; ++f) {
+  for (std::size_t f = 0; f < all.sleepers; ++f) {
     sleepers.emplace_back(std::allocator_arg, pooled_stacks(), [&] {
       for (std::size_t i = 0; i < all.each(); ++i) {
         const auto duration = all.next();
@@ -131,6 +131,9 @@ void sleep_10k(double seconds) {
   all.report_all();
 }
 
+void sleep_10k(double seconds) { sleeping("sleep_10k", 10'000, seconds); }
+void sleep_100k(double seconds) { sleeping("sleep_100k", bench::full(100'000, seconds), seconds); }
+
 constexpr bench::benchmark benchmarks[] = {
     {"channel_unbuffered_round_trip", channel_unbuffered_round_trip},
     {"channel_buffered64_message", channel_buffered64_message},
@@ -138,6 +141,7 @@ constexpr bench::benchmark benchmarks[] = {
     {"lock_yield_unlock_1000", lock_yield_unlock_1000},
     {"condition_variable_handoff", condition_variable_handoff},
     {"sleep_10k", sleep_10k},
+    {"sleep_100k", sleep_100k},
     {"ping_pong_2_workers", ping_pong_2_workers},
 };
 

@@ -53,11 +53,6 @@ class condition_gate {
   bool open_ = false;
 };
 
-/// How many a workload of a fixed size has: few, if it is only to show that it works.
-inline std::size_t full(std::size_t count, double seconds) {
-  return seconds > 0 ? count : std::min(count, std::size_t{1000});
-}
-
 inline void need_memory(double bytes) {
   if (bytes_in("/proc/meminfo", "MemAvailable") < bytes)
     throw cannot(std::to_string(static_cast<long>(bytes / (1 << 20))) + " MiB of memory are not free");

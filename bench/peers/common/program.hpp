@@ -90,21 +90,29 @@ inline double bytes_in(const char* file, std::string_view name) {
   return found;
 }
 
-/// sleep_10k: which sleeps, and what becomes of them. One thread.
+/// How many a workload of a fixed size has: few, if it is only to show that it works.
+inline std::size_t full(std::size_t count, double seconds) {
+  return seconds > 0 ? count : std::min(count, std::size_t{1000});
+}
+
+/// sleep_10k and sleep_100k: which sleeps, and what becomes of them. One thread.
 class sleeps {
  public:
-  static constexpr std::size_t sleepers = 10'000;
-
-  explicit sleeps(double seconds) : each_(seconds > 0 ? 5 : 1), start_cpu_(cpu_seconds()) {
+  sleeps(std::string name, std::size_t count, double seconds)
+      : sleepers(count),
+        name_(std::move(name)),
+        each_(seconds > 0 ? count > 10'000 ? 2 : 5 : 1),
+        start_cpu_(cpu_seconds()) {
     late_.reserve(each_ * sleepers);
   }
 
   [[nodiscard]] std::size_t each() const { return each_; }
 
-  /// The next duration: 1 to 100 ms, from a fixed seed; the same in all languages. Asked for in order of the sleeps.
+  /// The next duration: 1 to 100 ms for 10 000 sleepers, ten times as long for 100 000, from a fixed seed; the same in
+  /// all languages. Asked for in order of the sleeps.
   std::chrono::nanoseconds next() {
     random_ = random_ * 6364136223846793005U + 1442695040888963407U;
-    return std::chrono::nanoseconds(1'000'000 + (random_ >> 33) % 99'000'001);
+    return std::chrono::nanoseconds(1'000'000 + (random_ >> 33) % (sleepers * 9900 + 1));
   }
 
   /// A sleep that should have ended at `due` is over now.
@@ -118,11 +126,14 @@ class sleeps {
   void report_all() {
     const double cpu = cpu_seconds() - start_cpu_;
     if (late_.size() != each_ * sleepers) fail("a sleep got lost");
-    report("sleep_10k_cpu", cpu * 1e6 / static_cast<double>(late_.size()));
-    report("sleep_10k_oversleep", median(late_));
+    report((name_ + "_cpu").c_str(), cpu * 1e6 / static_cast<double>(late_.size()));
+    report((name_ + "_oversleep").c_str(), median(late_));
   }
 
+  const std::size_t sleepers;
+
  private:
+  const std::string name_;
   const std::size_t each_;
   const double start_cpu_;
   std::uint64_t random_ = 1;

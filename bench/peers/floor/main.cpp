@@ -50,16 +50,16 @@ void ping_pong_2_workers(double seconds) { switches<0>("ping_pong_2_workers", se
 #endif
 
 /// One thread with a heap of deadlines, which sleeps until the next.
-void sleep_10k(double seconds) {
+void sleeping(const char* name, std::size_t count, double seconds) {
   ::prctl(PR_SET_TIMERSLACK, 1);
   struct sleeper {
     bench::steady::time_point due;
     std::size_t left;  // sleeps, this one included
     bool operator<(const sleeper& other) const { return due > other.due; }
   };
-  bench::sleeps all(seconds);
+  bench::sleeps all(name, count, seconds);
   std::priority_queue<sleeper> next;
-  for (std::size_t i = 0; i < bench::sleeps::sleepers; ++i) next.push({bench::steady::now() + all.next(), all.each()});
+  for (std::size_t i = 0; i < all.sleepers; ++i) next.push({bench::steady::now() + all.next(), all.each()});
   while (!next.empty()) {
     const sleeper first = next.top();
     if (first.due > bench::steady::now()) {
@@ -74,6 +74,9 @@ void sleep_10k(double seconds) {
   all.report_all();
 }
 
+void sleep_10k(double seconds) { sleeping("sleep_10k", 10'000, seconds); }
+void sleep_100k(double seconds) { sleeping("sleep_100k", bench::full(100'000, seconds), seconds); }
+
 constexpr bench::benchmark benchmarks[] = {
     {"channel_buffered64_message", channel_buffered64_message},
     {"mutex_uncontended", mutex_uncontended},
@@ -86,6 +89,7 @@ constexpr bench::benchmark benchmarks[] = {
     {"ping_pong_2_workers", ping_pong_2_workers},
 #endif
     {"sleep_10k", sleep_10k},
+    {"sleep_100k", sleep_100k},
 };
 
 }  // namespace

@@ -200,11 +200,14 @@ func cpuSeconds() float64 {
 	return time.Duration(use.Utime.Nano() + use.Stime.Nano()).Seconds()
 }
 
-func sleep10k(seconds float64) {
-	const sleepers = 10000
+func sleeping(name string, sleepers int, seconds float64) {
+	sleepers = full(sleepers, seconds)
 	each := 1
 	if seconds > 0 {
 		each = 5
+		if sleepers > 10000 {
+			each = 2
+		}
 	}
 	start := cpuSeconds()
 	random := uint64(1)
@@ -214,7 +217,7 @@ func sleep10k(seconds float64) {
 		m.Lock()
 		defer m.Unlock()
 		random = random*6364136223846793005 + 1442695040888963407
-		return time.Duration(1000000 + (random>>33)%99000001)
+		return time.Duration(1000000 + (random>>33)%uint64(sleepers*9900+1))
 	}
 	over := func(due time.Time) {
 		l := time.Since(due)
@@ -241,9 +244,9 @@ func sleep10k(seconds float64) {
 	if len(late) != each*sleepers {
 		fail("a sleep got lost")
 	}
-	report("sleep_10k_cpu", cpu*1e6/float64(len(late)))
+	report(name+"_cpu", cpu*1e6/float64(len(late)))
 	sort.Float64s(late)
-	report("sleep_10k_oversleep", late[len(late)/2])
+	report(name+"_oversleep", late[len(late)/2])
 }
 
 type benchmark struct {
@@ -260,7 +263,8 @@ var benchmarks = append([]benchmark{
 	{"semaphore_handoff", 1, semaphoreHandoff},
 	{"condition_variable_handoff", 1, conditionVariableHandoff},
 	{"select_4_one_ready", 1, select4OneReady},
-	{"sleep_10k", 1, sleep10k},
+	{"sleep_10k", 1, func(s float64) { sleeping("sleep_10k", 10000, s) }},
+	{"sleep_100k", 1, func(s float64) { sleeping("sleep_100k", 100000, s) }},
 	{"ping_pong_2_workers", 2, roundTrips("ping_pong_2_workers")},
 }, schedBenchmarks...)
 

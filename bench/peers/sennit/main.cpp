@@ -145,11 +145,11 @@ void select_4_one_ready(double seconds) {
   });
 }
 
-void sleep_10k(double seconds) {
+void sleeping(const char* name, std::size_t count, double seconds) {
   on_workers(1, [&] {
-    bench::sleeps all(seconds);
+    bench::sleeps all(name, count, seconds);
     std::vector<sennit::fiber> sleepers;
-    for (std::size_t f = 0; f < bench::sleeps::sleepers; ++f) {
+    for (std::size_t f = 0; f < all.sleepers; ++f) {
       sleepers.emplace_back([&] {
         for (std::size_t i = 0; i < all.each(); ++i) {
           const auto duration = all.next();
@@ -164,6 +164,9 @@ void sleep_10k(double seconds) {
   });
 }
 
+void sleep_10k(double seconds) { sleeping("sleep_10k", 10'000, seconds); }
+void sleep_100k(double seconds) { sleeping("sleep_100k", bench::full(100'000, seconds), seconds); }
+
 constexpr bench::benchmark benchmarks[] = {
     {"channel_unbuffered_round_trip", channel_unbuffered_round_trip},
     {"channel_buffered64_message", channel_buffered64_message},
@@ -173,6 +176,7 @@ constexpr bench::benchmark benchmarks[] = {
     {"condition_variable_handoff", condition_variable_handoff},
     {"select_4_one_ready", select_4_one_ready},
     {"sleep_10k", sleep_10k},
+    {"sleep_100k", sleep_100k},
     {"ping_pong_2_workers", ping_pong_2_workers},
 };
 

@@ -197,12 +197,18 @@ struct Sleeps {
     late: Vec<f64>, // microseconds
 }
 
-async fn sleep_10k(seconds: f64) {
-    const SLEEPERS: usize = 10_000;
-    let each = if seconds > 0.0 { 5 } else { 1 };
+async fn sleeping(name: &str, sleepers: usize, seconds: f64) {
+    let sleepers = sched::full(sleepers, seconds);
+    let each = if seconds <= 0.0 {
+        1
+    } else if sleepers > 10_000 {
+        2
+    } else {
+        5
+    };
     let start = cpu_seconds();
-    let all = Arc::new(StdMutex::new(Sleeps { random: 1, late: Vec::with_capacity(each * SLEEPERS) }));
-    let tasks: Vec<_> = (0..SLEEPERS)
+    let all = Arc::new(StdMutex::new(Sleeps { random: 1, late: Vec::with_capacity(each * sleepers) }));
+    let tasks: Vec<_> = (0..sleepers)
         .map(|_| {
             let all = all.clone();
             spawn(async move {
@@ -210,7 +216,7 @@ async fn sleep_10k(seconds: f64) {
                     let duration = {
                         let mut all = all.lock().unwrap();
                         all.random = all.random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-                        Duration::from_nanos(1_000_000 + (all.random >> 33) % 99_000_001)
+                        Duration::from_nanos(1_000_000 + (all.random >> 33) % (sleepers as u64 * 9900 + 1))
                     };
                     let due = Instant::now() + duration;
                     tokio::time::sleep(duration).await;
@@ -227,15 +233,15 @@ async fn sleep_10k(seconds: f64) {
     }
     let cpu = cpu_seconds() - start;
     let late = &mut all.lock().unwrap().late;
-    if late.len() != each * SLEEPERS {
+    if late.len() != each * sleepers {
         fail("a sleep got lost");
     }
-    report("sleep_10k_cpu", cpu * 1e6 / late.len() as f64);
+    report(&format!("{}_cpu", name), cpu * 1e6 / late.len() as f64);
     late.sort_by(|a, b| a.partial_cmp(b).unwrap());
-    report("sleep_10k_oversleep", late[late.len() / 2]);
+    report(&format!("{}_oversleep", name), late[late.len() / 2]);
 }
 
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     "channel_unbuffered_round_trip",
     "channel_buffered64_message",
     "mutex_uncontended",
@@ -244,6 +250,7 @@ const NAMES: [&str; 9] = [
     "condition_variable_handoff",
     "select_4_one_ready",
     "sleep_10k",
+    "sleep_100k",
     "ping_pong_2_workers",
 ];
 
@@ -257,7 +264,8 @@ async fn run(name: String, seconds: f64) {
         "semaphore_handoff" => measure(name, seconds, 2.0, semaphore).await,
         "condition_variable_handoff" => measure(name, seconds, 2.0, notify).await,
         "select_4_one_ready" => measure(name, seconds, 1.0, select_of_4).await,
-        "sleep_10k" => sleep_10k(seconds).await,
+        "sleep_10k" => sleeping(name, 10_000, seconds).await,
+        "sleep_100k" => sleeping(name, 100_000, seconds).await,
         _ => sched::run(name, seconds).await,
     }
 }

@@ -27,7 +27,7 @@ pub const NAMES: [&str; 13] = [
 ];
 
 /// How many a workload of a fixed size has: few, if it is only to show that it works.
-fn full(count: usize, seconds: f64) -> usize {
+pub fn full(count: usize, seconds: f64) -> usize {
     if seconds > 0.0 {
         count
     } else {
