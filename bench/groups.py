@@ -172,6 +172,16 @@ GROUPS = {
             "to spare memory: a buffer is taken when there is something to read (sennit: wait_readable, and a pool; "
             "Asio: async_wait; tokio: readable). Go has no such wait: 512 bytes",
             "64 bytes for a session, and one buffer for all", unit="bytes", served=True, heavy=True),
+        benchmark(
+            "tail_64",
+            "64 connections, messages of 64 bytes: how many a second are answered if each connection has one under way, "
+            "then the latencies of an open loop at 50 % and at 80 % of that: messages are sent when they are due, "
+            "whatever is back, and their time counts from when they were due (no coordinated omission). At least "
+            "0.25 s each. The rate is the server's own: who does more a second is asked for more",
+            "the epoll loop of the others", served=True, heavy=True,
+            results=(("tail_64_capacity", "1/s", "higher"),
+                     *((f"tail_64_at_{part}_{quantile}", "us", "lower")
+                       for part in (50, 80) for quantile in ("p50", "p99", "p999")))),
         echo("echo_64_pipelined", "64 connections, each with 16 messages of 64 bytes under way"),
         echo("echo_64_4k", "64 connections, each with one message of 4 KiB under way"),
     ),

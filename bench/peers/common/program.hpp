@@ -145,13 +145,10 @@ std::span<const benchmark> io_benchmarks();
 std::span<const benchmark> sched_benchmarks();
 
 /// The workloads of the group echo, which the program echo_load makes for whoever serves.
-inline constexpr std::string_view echoes[] = {"echo_1",    "echo_64",    "echo_1000",
-                                              "echo_9900", "echo_64_4k", "echo_64_pipelined"};
+inline constexpr std::string_view echoes[] = {"echo_1",     "echo_64",           "echo_1000", "echo_9900",
+                                              "echo_64_4k", "echo_64_pipelined", "idle_9900", "tail_64"};
 /// Bytes that a server of echoes reads at once: with the longest message a read is still a short one.
 inline constexpr std::size_t echo_buffer = 8192;
-
-/// The echoes of a server that was asked to spare memory.
-inline constexpr std::string_view idle_echoes[] = {"idle_9900"};
 
 inline void say_port(unsigned port) {
   std::printf("PORT %u\n", port);
@@ -168,10 +165,8 @@ inline int program(int argc, char** argv, const char* version,
   if (what == "--version") return std::puts(version), 0;
   if (what == "--list") {
     for (const auto& b : benchmarks) std::printf("%.*s\n", static_cast<int>(b.name.size()), b.name.data());
-    for (const std::span<const std::string_view> names : {std::span<const std::string_view>(echoes), {idle_echoes}}) {
-      for (const auto name : names) {
-        if (serve != nullptr) std::printf("%.*s\n", static_cast<int>(name.size()), name.data());
-      }
+    for (const auto name : echoes) {
+      if (serve != nullptr) std::printf("%.*s\n", static_cast<int>(name.size()), name.data());
     }
     return 0;
   }

@@ -121,7 +121,24 @@ class connections {
     }
   }
 
-  /// Of all messages of the last run, microseconds; for one connection with one message under way.
+  /// When nothing is under way: sends `rate` messages a second for so many `seconds`, on the connections in turn, each
+  /// when it is due, whatever is back by then. The latencies are counted from when a message was due: one that leaves
+  /// late, because this load or a full socket held it up, is as late as that.
+  void at_rate(double rate, double seconds) {
+    const auto count = static_cast<std::uint64_t>(rate * seconds) + all_.size();
+    latencies.clear();
+    latencies.reserve(count);
+    for (connection& c : all_) c.answered = 0;
+    begin_ = wall_seconds();
+    rate_ = rate;
+    for (std::uint64_t sent = 0; latencies.size() < count;) {
+      while (sent < count && due(sent) <= wall_seconds() && sent_now(all_[sent % all_.size()])) ++sent;
+      turn();
+    }
+    rate_ = 0;
+  }
+
+  /// Microseconds: of all messages of at_rate(), or of the last run() if one connection has one message under way.
   std::vector<double> latencies;
 
  private:
@@ -129,6 +146,7 @@ class connections {
     int fd = -1;
     std::uint64_t sent = 0;  // bytes
     std::uint64_t back = 0;
+    std::uint64_t answered = 0;  // messages of at_rate()
     steady::time_point sent_at;
   };
 
@@ -148,6 +166,18 @@ class connections {
     c.sent += bytes;
   }
 
+  /// When message i of at_rate() is due.
+  [[nodiscard]] double due(std::uint64_t i) const { return begin_ + static_cast<double>(i) / rate_; }
+
+  /// A message, unless the socket is full.
+  bool sent_now(connection& c) {
+    const auto n = ::send(c.fd, pattern_.from(c.sent), workload_.size, MSG_NOSIGNAL);
+    if (n < 0 && errno == EAGAIN) return false;
+    must_move(n, workload_.size);
+    c.sent += workload_.size;
+    return true;
+  }
+
   /// Takes what is there and answers each whole message with another; how many came.
   std::uint64_t serve(connection& c) {
     const auto n = ::recv(c.fd, buffer_.data(), buffer_.size(), 0);
@@ -157,6 +187,9 @@ class connections {
     const std::uint64_t before = c.back / workload_.size;
     c.back += static_cast<std::uint64_t>(n);
     const std::uint64_t whole = c.back / workload_.size - before;
+    const auto which = static_cast<std::uint64_t>(&c - all_.data());
+    for (std::uint64_t i = 0; rate_ > 0 && i < whole; ++i)
+      latencies.push_back((wall_seconds() - due(c.answered++ * all_.size() + which)) * 1e6);
     if (whole > 0 && replies_) {
       if (all_.size() == 1)
         latencies.push_back(std::chrono::duration<double, std::micro>(steady::now() - c.sent_at).count());
@@ -169,6 +202,8 @@ class connections {
   const int epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
   std::vector<connection> all_;
   bool replies_ = true;
+  double begin_ = 0;  // of at_rate()
+  double rate_ = 0;   // if it runs
   const pattern pattern_;
   std::array<char, pattern::longest> buffer_;
 };
@@ -195,6 +230,33 @@ void idle_9900(const char* path, double seconds) {
   report("idle_9900", std::max(server.memory() - before, 0.0) / static_cast<double>(w.connections));
 }
 
+double quantile(const std::vector<double>& sorted, double q) {
+  return sorted[static_cast<std::size_t>(q * static_cast<double>(sorted.size() - 1))];
+}
+
+/// How many messages a second a server does with 64 connections, and the latencies at a part of that.
+void tail_64(const char* path, double seconds) {
+  constexpr workload w{"tail_64", 64, 64, 1};
+  const double each = seconds > 0 ? std::max(seconds, 0.25) : 0;  // p99.9 needs some
+  const server_process server(path, "--serve");
+  leave_these_cpus();
+  connections load(w, w.connections, server.port());
+  load.run(each / 4);
+  const double begin = wall_seconds();
+  const auto count = static_cast<double>(load.run(each));
+  const double capacity = count / (wall_seconds() - begin);
+  load.drain();
+  report("tail_64_capacity", capacity);
+  for (const int percent : {50, 80}) {
+    load.at_rate(capacity * percent / 100, each);
+    std::sort(load.latencies.begin(), load.latencies.end());
+    const std::string at = "tail_64_at_" + std::to_string(percent);
+    report((at + "_p50").c_str(), quantile(load.latencies, 0.5));
+    report((at + "_p99").c_str(), quantile(load.latencies, 0.99));
+    report((at + "_p999").c_str(), quantile(load.latencies, 0.999));
+  }
+}
+
 void measure(const workload& w, const char* path, double seconds) {
   need_connections(w.connections);
   const server_process server(path, "--serve");
@@ -214,7 +276,7 @@ int main(int argc, char** argv) {
   const std::string_view name = argc == 4 ? argv[2] : "";
   const auto* const found =
       std::find_if(std::begin(workloads), std::end(workloads), [&](auto& w) { return w.name == name; });
-  if (found == std::end(workloads) && name != "idle_9900") {
+  if (found == std::end(workloads) && name != "idle_9900" && name != "tail_64") {
     std::fprintf(stderr, "usage: %s SERVER NAME SECONDS\n", argv[0]);
     return 2;
   }
@@ -222,6 +284,8 @@ int main(int argc, char** argv) {
   try {
     if (name == "idle_9900") {
       idle_9900(argv[1], seconds);
+    } else if (name == "tail_64") {
+      tail_64(argv[1], seconds);
     } else {
       measure(*found, argv[1], seconds);
     }

@@ -7,7 +7,7 @@ import (
 	"runtime"
 )
 
-var echoes = []string{"echo_1", "echo_64", "echo_1000", "echo_9900", "echo_64_4k", "echo_64_pipelined", "idle_9900"}
+var echoes = []string{"echo_1", "echo_64", "echo_1000", "echo_9900", "echo_64_4k", "echo_64_pipelined", "idle_9900", "tail_64"}
 
 func session(c net.Conn) {
 	defer c.Close()
