@@ -1,3 +1,4 @@
+// clang-format off: assembly
 // What differs between ELF and Mach-O in registers_*.S. In Mach-O names begin with an underscore and have no type or size.
 #if defined(__APPLE__)
 #define NAME(name) _##name
