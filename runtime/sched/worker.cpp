@@ -104,7 +104,7 @@ void worker::after_switch() noexcept {
 }
 
 /// A stack for the first run of `f`. False: there is none, and `f` waits for one elsewhere.
-bool worker::bind(fiber_block* f) noexcept {
+SENNIT_NO_TSAN bool worker::bind(fiber_block* f) noexcept {  // the fiber reads `memory`
   std::error_code why;
   f->memory = stacks.take(f->stack_kind, why);
   if (!f->memory) {
