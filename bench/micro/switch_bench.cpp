@@ -2,43 +2,20 @@
 // both stacks run the same loop, as all fibers of a worker go through the same scheduler code.
 #include <benchmark/benchmark.h>
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 
-#include "context/context.hpp"
+#include "micro/two_contexts.hpp"
 
 namespace sennit::detail {
 namespace {
 
-constexpr std::size_t stack_bytes = 64 * 1024;
 constexpr std::int64_t batch = 1000;  // rounds; each is two switches
 
-struct stack_memory {
-  alignas(64) std::byte bytes[stack_bytes];
-  std::byte* end() { return bytes + stack_bytes; }
-};
-
-struct pair_of_contexts {
-  context mine;
-  context other;
-  exception_state* live = thread_exception_state();
-};
-
-[[gnu::noinline]] void rounds(context& from, context& to, pair_of_contexts& pair, std::uint64_t count) {
-  for (; count != 0; --count) switch_context(from, to, &pair, *pair.live);
-}
-
 void BM_switch_context(benchmark::State& state) {
-  const auto stack = std::make_unique<stack_memory>();
-  pair_of_contexts pair;
-  const auto other = [](void* transfer) {
-    auto& both = *static_cast<pair_of_contexts*>(transfer);
-    rounds(both.other, both.mine, both, ~std::uint64_t{0});
-  };
-  make_context(pair.other, stack->bytes, stack->end(), other, current_fp_env());
-  while (state.KeepRunningBatch(batch)) rounds(pair.mine, pair.other, pair, batch);
-  destroy_context(pair.other);
+  with_two_contexts([&](auto&& switch_twice) {
+    while (state.KeepRunningBatch(batch)) switch_twice(batch);
+  });
   state.SetItemsProcessed(state.iterations() * 2);
   state.SetLabel(context_name);
 }

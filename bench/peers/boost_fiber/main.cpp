@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "boost_fiber/workers.hpp"
+#include "common/handoffs.hpp"
 #include "common/program.hpp"
 
 namespace {
@@ -20,12 +21,12 @@ fibers::pooled_fixedsize_stack pooled_stacks() {
   return all;
 }
 
-void in_two_fibers(auto&& a, auto&& b) {
+constexpr auto in_two_fibers = [](auto&& a, auto&& b) {
   fibers::fiber first(a);
   fibers::fiber second(b);
   first.join();
   second.join();
-}
+};
 
 void round_trips(const char* name, double seconds) {
   bench::measure(name, seconds, 1, [](std::uint64_t n) {
@@ -98,20 +99,7 @@ void lock_yield_unlock_1000(double seconds) {
 }
 
 void condition_variable_handoff(double seconds) {
-  bench::measure("condition_variable_handoff", seconds, 2, [](std::uint64_t n) {
-    fibers::mutex m;
-    fibers::condition_variable turned;
-    int turn = 0;
-    const auto alternate = [&, n](int me) {
-      for (std::uint64_t i = 0; i < n; ++i) {
-        std::unique_lock lock(m);
-        turned.wait(lock, [&] { return turn == me; });
-        turn = 1 - me;
-        turned.notify_one();
-      }
-    };
-    in_two_fibers([&] { alternate(0); }, [&] { alternate(1); });
-  });
+  bench::condition_variable_handoff<fibers::mutex, fibers::condition_variable>(seconds, in_two_fibers);
 }
 
 void sleeping(const char* name, std::size_t count, double seconds) {

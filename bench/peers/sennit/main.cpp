@@ -6,18 +6,19 @@
 
 #include <sennit/sennit.hpp>
 
+#include "common/handoffs.hpp"
 #include "common/program.hpp"
 
 namespace {
 
 void on_workers(unsigned workers, auto&& f) { sennit::run({.workers = workers, .stall_threshold = {}}, f); }
 
-void in_two_fibers(auto&& a, auto&& b) {
+constexpr auto in_two_fibers = [](auto&& a, auto&& b) {
   sennit::fiber first(a);
   sennit::fiber second(b);
   first.join();
   second.join();
-}
+};
 
 void round_trips(const char* name, double seconds, unsigned workers) {
   on_workers(workers, [&] {
@@ -91,38 +92,12 @@ void lock_yield_unlock_1000(double seconds) {
 }
 
 void semaphore_handoff(double seconds) {
-  on_workers(1, [&] {
-    bench::measure("semaphore_handoff", seconds, 2, [](std::uint64_t n) {
-      sennit::binary_semaphore mine(1);
-      sennit::binary_semaphore yours(0);
-      const auto alternate = [n](auto& wait, auto& wake) {
-        for (std::uint64_t i = 0; i < n; ++i) {
-          wait.acquire();
-          wake.release();
-        }
-      };
-      in_two_fibers([&] { alternate(mine, yours); }, [&] { alternate(yours, mine); });
-    });
-  });
+  on_workers(1, [&] { bench::semaphore_handoff<sennit::binary_semaphore>(seconds, in_two_fibers); });
 }
 
 void condition_variable_handoff(double seconds) {
-  on_workers(1, [&] {
-    bench::measure("condition_variable_handoff", seconds, 2, [](std::uint64_t n) {
-      sennit::mutex m;
-      sennit::condition_variable turned;
-      int turn = 0;
-      const auto alternate = [&, n](int me) {
-        for (std::uint64_t i = 0; i < n; ++i) {
-          std::unique_lock lock(m);
-          turned.wait(lock, [&] { return turn == me; });
-          turn = 1 - me;
-          turned.notify_one();
-        }
-      };
-      in_two_fibers([&] { alternate(0); }, [&] { alternate(1); });
-    });
-  });
+  on_workers(
+      1, [&] { bench::condition_variable_handoff<sennit::mutex, sennit::condition_variable>(seconds, in_two_fibers); });
 }
 
 void select_4_one_ready(double seconds) {

@@ -1,7 +1,6 @@
 // sennit's side of the scheduler's workloads.
 #include <atomic>
 #include <cstddef>
-#include <memory>
 #include <thread>
 
 #include <sennit/sennit.hpp>
@@ -9,7 +8,7 @@
 #include "common/fibers.hpp"
 #include "common/program.hpp"
 #include "common/wake.hpp"
-#include "context/context.hpp"
+#include "micro/two_contexts.hpp"
 
 namespace {
 
@@ -44,41 +43,12 @@ void wake_2_workers(double seconds) {
   });
 }
 
-namespace bare {
-
-using namespace sennit::detail;
-
-struct alignas(64) stack {
-  std::byte bytes[std::size_t{64} << 10];
-};
-
-struct pair_of_contexts {
-  context mine;
-  context other;
-  exception_state* live = thread_exception_state();
-};
-
-/// Both stacks are in this one loop, as all fibers of a worker are in the scheduler's.
-[[gnu::noinline]] void rounds(context& from, context& to, pair_of_contexts& pair, std::uint64_t count) {
-  for (; count != 0; --count) switch_context(from, to, &pair, *pair.live);
-}
-
 void switches(double seconds) {
-  const auto memory = std::make_unique<stack>();
-  pair_of_contexts pair;
-  const auto other = [](void* transfer) {
-    auto& both = *static_cast<pair_of_contexts*>(transfer);
-    rounds(both.other, both.mine, both, ~std::uint64_t{0});
-  };
-  make_context(pair.other, memory->bytes, memory->bytes + sizeof memory->bytes, other, current_fp_env());
-  bench::measure("switch", seconds, 2, [&](std::uint64_t n) { rounds(pair.mine, pair.other, pair, n); });
-  destroy_context(pair.other);
+  sennit::detail::with_two_contexts([&](auto&& switch_twice) { bench::measure("switch", seconds, 2, switch_twice); });
 }
-
-}  // namespace bare
 
 constexpr bench::benchmark benchmarks[] = {
-    {"switch", bare::switches},
+    {"switch", switches},
     bench::yield_2<sennit_system>,
     bench::yield_2_sites_8<sennit_system>,
     bench::yield_1k<sennit_system>,

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "common/fibers.hpp"
+#include "common/handoffs.hpp"
 #include "common/program.hpp"
 
 namespace {
@@ -22,11 +23,11 @@ struct thread_system {
   using gate = bench::condition_gate<std::mutex, std::condition_variable>;
 };
 
-void in_two_threads(auto&& a, auto&& b) {
+constexpr auto in_two_threads = [](auto&& a, auto&& b) {
   std::thread first(a);
   b();
   first.join();
-}
+};
 
 void mutex_uncontended(double seconds) {
   std::mutex m;
@@ -39,35 +40,10 @@ void mutex_uncontended(double seconds) {
   });
 }
 
-void semaphore_handoff(double seconds) {
-  bench::measure("semaphore_handoff", seconds, 2, [](std::uint64_t n) {
-    std::binary_semaphore mine(1);
-    std::binary_semaphore yours(0);
-    const auto alternate = [n](auto& wait, auto& wake) {
-      for (std::uint64_t i = 0; i < n; ++i) {
-        wait.acquire();
-        wake.release();
-      }
-    };
-    in_two_threads([&] { alternate(mine, yours); }, [&] { alternate(yours, mine); });
-  });
-}
+void semaphore_handoff(double seconds) { bench::semaphore_handoff<std::binary_semaphore>(seconds, in_two_threads); }
 
 void condition_variable_handoff(double seconds) {
-  bench::measure("condition_variable_handoff", seconds, 2, [](std::uint64_t n) {
-    std::mutex m;
-    std::condition_variable turned;
-    int turn = 0;
-    const auto alternate = [&, n](int me) {
-      for (std::uint64_t i = 0; i < n; ++i) {
-        std::unique_lock lock(m);
-        turned.wait(lock, [&] { return turn == me; });
-        turn = 1 - me;
-        turned.notify_one();
-      }
-    };
-    in_two_threads([&] { alternate(0); }, [&] { alternate(1); });
-  });
+  bench::condition_variable_handoff<std::mutex, std::condition_variable>(seconds, in_two_threads);
 }
 
 constexpr bench::benchmark benchmarks[] = {
