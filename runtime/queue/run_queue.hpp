@@ -45,12 +45,26 @@ class run_queue {
   }
 
   [[nodiscard]] fiber_block* pop() noexcept {
+    std::uint32_t left = 0;
+    return pop(left);
+  }
+  /// `left`: how many are left, at most.
+  [[nodiscard]] fiber_block* pop(std::uint32_t& left) noexcept {
     std::uint32_t head = head_.load(acquire);  // mm:runq-head
     for (;;) {
-      if (head == tail_.load(relaxed)) return nullptr;                              // mm:runq-tail: own
+      const std::uint32_t tail = tail_.load(relaxed);  // mm:runq-tail: own
+      if (head == tail) return nullptr;
+      left = tail - head - 1;
       fiber_block* f = ring_.load(relaxed)->slot(head).load(relaxed);               // mm:runq-slot
       if (head_.compare_exchange_weak(head, head + 1, acq_rel, acquire)) return f;  // mm:runq-head
     }
+  }
+
+  /// What the owner would pop after `n` others, unless a thief comes first; null if there are not so many. Owner only.
+  [[nodiscard]] fiber_block* ahead(std::uint32_t n) const noexcept {
+    const std::uint32_t head = head_.load(relaxed);            // mm:runq-head: may be old by the time it is used
+    if (tail_.load(relaxed) - head <= n) return nullptr;       // mm:runq-tail: own
+    return ring_.load(relaxed)->slot(head + n).load(relaxed);  // mm:runq-ring, mm:runq-slot
   }
 
   /// Moves half of this queue (rounded up, at most First / 2) to the end of `mine`, which the caller owns; how many.

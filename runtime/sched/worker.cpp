@@ -20,6 +20,7 @@ namespace {
 constexpr std::size_t inject_batch = 128;     // fibers taken from the inject queue at once, at most
 constexpr nanos poll_backoff_below = 50'000;  // polls closer together than this, and empty, may become rarer
 
+constexpr std::size_t crowd = 256;  // of ready fibers
 constexpr std::size_t crowd_of_timers = 64;
 constexpr nanos timer_slack = 50'000;  // the kernel's own for threads
 
@@ -205,7 +206,8 @@ void conclude(scheduler& home, worker* w, fiber_block& f) noexcept {
 void worker::push_outside(fiber_block* f) noexcept { home.injected.push(f); }
 
 fiber_block* worker::pick_next() noexcept {
-  if (switches_.get() >= poll_at_) return nullptr;                  // the root looks outside first
+  if (switches_.get() >= look_at_) [[unlikely]]
+    return look_outside();
   if (next_.load(relaxed) != nullptr && lifo_uses_ < lifo_limit) {  // mm:lifo-slot
     if (fiber_block* f = next_.exchange(nullptr, acq_rel)) {        // mm:lifo-slot
       ++lifo_uses_;
@@ -214,10 +216,28 @@ fiber_block* worker::pick_next() noexcept {
   }
   lifo_uses_ = 0;
   if (!own_.empty() && (own_turn_ = !own_turn_)) return own_.pop_front();  // in turn with the others
-  if (fiber_block* f = queue_.pop()) return f;
+  std::uint32_t left = 0;
+  if (fiber_block* f = queue_.pop(left)) return left > crowd ? fetch_after(f) : f;
   if (!own_.empty()) return own_.pop_front();
   if (next_.load(relaxed) == nullptr) return nullptr;  // mm:lifo-slot
   return next_.exchange(nullptr, acq_rel);             // mm:lifo-slot
+}
+
+/// What outsiders queued waits no longer because polls became rare. When one of those is due, the root does both.
+[[gnu::noinline]] fiber_block* worker::look_outside() noexcept {
+  const std::uint64_t switches = switches_.get();
+  if (switches >= poll_at_) return nullptr;
+  look_at_ = std::min(switches + look_interval, poll_at_);
+  take_from_outside();
+  return pick_next();
+}
+
+/// Fibers of a crowd come round so rarely that no cache holds them. Only a hint: a thief may have them by now, and so
+/// what is read here may be old.
+[[gnu::noinline]] SENNIT_NO_TSAN fiber_block* worker::fetch_after(fiber_block* f) const noexcept {
+  __builtin_prefetch(queue_.ahead(8));
+  if (const fiber_block* soon = queue_.ahead(4)) prefetch_context(soon->ctx);
+  return f;
 }
 
 bool worker::displace_next(fiber_block* f) noexcept {
@@ -255,7 +275,7 @@ fiber_block* worker::take_stuck_next(std::uint64_t seen_switches) noexcept {
 worker* worker::yield(fiber_block& me) noexcept {
   const auto alone = [this] {
     const tsan_section on_thread(tsan.self());
-    return switches_.get() < poll_at_ && !has_work() && !home.options_.force_migrate;
+    return switches_.get() < look_at_ && !has_work() && !home.options_.force_migrate;
   };
   if (alone()) {
     check_may_wait(me);
@@ -336,6 +356,7 @@ void worker::maintain() noexcept {
   requeue(std::move(out));
   take_from_outside();
   poll_at_ = switches_.get() + poll_interval_;
+  look_at_ = switches_.get() + look_interval;
 }
 
 bool worker::poll_ready(fiber_chain& out) noexcept {
@@ -445,7 +466,7 @@ void worker::sleep() noexcept {
   searching_ = home.idle.leave(index);
   home.worker_woke();
   requeue(std::move(out));
-  poll_at_ = switches_.get() + poll_interval_min;
+  poll_at_ = look_at_ = switches_.get() + poll_interval_min;
 }
 
 void worker::wake() noexcept {

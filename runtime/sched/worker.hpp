@@ -108,6 +108,8 @@ class worker {
   friend class scheduler;
 
   fiber_block* pick_next() noexcept;
+  fiber_block* look_outside() noexcept;
+  fiber_block* fetch_after(fiber_block* f) const noexcept;
   fiber_block* next_for_root() noexcept;
   bool search() noexcept;
   void stop_searching() noexcept;
@@ -129,7 +131,8 @@ class worker {
   static void finish(worker& w, fiber_block& f, void* joiner) noexcept;
 
   static constexpr std::uint32_t lifo_limit = 3;
-  static constexpr std::uint32_t poll_interval_min = 61;
+  static constexpr std::uint32_t look_interval = 61;
+  static constexpr std::uint32_t poll_interval_min = look_interval;
   static constexpr std::uint32_t poll_interval_max = 1024;
 
   // Touched by every switch.
@@ -142,7 +145,8 @@ class worker {
     void* arg = nullptr;
   } after_;
   counter switches_;
-  std::uint64_t poll_at_ = poll_interval_min;  // value of switches_ at which the root must look outside
+  std::uint64_t look_at_ = look_interval;      // value of switches_ at which the queues of others' fibers are looked at
+  std::uint64_t poll_at_ = poll_interval_min;  // and the one at which the root must poll too: not below look_at_
   std::uint32_t poll_interval_ = poll_interval_min;
   std::uint32_t lifo_uses_ = 0;
   atomic<fiber_block*> next_{nullptr};  // LIFO slot

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <thread>
 
 #include <sennit/io.hpp>
 #include <sennit/scope.hpp>
@@ -125,6 +126,30 @@ TEST_P(fairness_test, fibers_from_outside_run_beside_busy_ones) {
   }
   stop = true;
   for (auto& f : busy) f.join();
+}
+
+// One that waits for the next poll, instead of the next look, comes late by up to 1024 switches.
+TEST_P(fairness_test, fibers_from_outside_do_not_wait_for_rare_polls) {
+  runtime rt({.workers = 1, .stall_threshold = {}});
+  rt.spawn([&] {
+      scope all;
+      std::atomic<bool> stop{false};
+      all.spawn([&] {
+        while (!stop.load()) this_fiber::yield();
+      });
+      int most = 0;
+      for (int round = 0; round < 20; ++round) {
+        for (int i = 0; i < 10'000; ++i) this_fiber::yield();  // polls find nothing and become rare
+        std::atomic<bool> ran{false};
+        std::thread([&] { rt.spawn([&] { ran = true; }).detach(); }).join();
+        int yields = 0;
+        for (; !ran.load(); ++yields) this_fiber::yield();
+        most = std::max(most, yields);
+      }
+      stop = true;
+      std::printf("started after at most %d yields\n", most);
+      EXPECT_LE(most, 2 * 61);
+    }).join();
 }
 
 TEST_P(fairness_test, yielding_fibers_take_turns) {
