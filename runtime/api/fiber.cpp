@@ -114,14 +114,14 @@ fiber_block* spawn(task&& work, spawn_options o) {
   f->stop_state = std::move(o.stop);
   f->exits = {};  // one that was given up has left its own behind
   f->set_name(o.attrs.name);
-  f->work = std::move(work);
+  f->give_work(std::move(work));
   f->locals = locals.release();
   f->refs.store(o.detached ? 1 : 2, release);  // mm:block-refs: from here on dumps see it
   if (o.scope != nullptr) {
     try {
       scope_links::adopt(*o.scope, *f);
     } catch (...) {
-      f->work.reset();
+      f->drop_work();
       local_map::end(f->locals);
       f->state.set_done();
       f->refs.store(1, release);  // mm:block-refs: no handle has been made

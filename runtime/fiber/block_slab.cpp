@@ -5,6 +5,7 @@
 #include <new>
 
 #include "base/check.hpp"
+#include "stack/guard.hpp"
 
 namespace sennit::inline v0::detail {
 
@@ -16,20 +17,33 @@ block_slab& block_slab::of(fiber_block& block) noexcept {
 block_slab::~block_slab() {
   for (chunk* c : chunks_) {
     for (std::size_t i = 0; i < blocks_per_chunk; ++i) std::destroy_at(&c->block(i));
-    std::free(c);
   }
+  for (std::byte* r : regions_) std::free(r);
+}
+
+/// Many thousands of fibers are cheaper in huge pages: a fault for each 4 KiB of control blocks costs more than to
+/// spawn.
+bool block_slab::map_region() noexcept {
+  const std::size_t bytes = regions_.empty() ? huge_page : 16 * huge_page;
+  auto* const made = static_cast<std::byte*>(std::aligned_alloc(huge_page, bytes));
+  if (made == nullptr) return false;
+  try {
+    chunks_.reserve(chunks_.size() + bytes / chunk_bytes);
+    regions_.push_back(made);
+  } catch (const std::bad_alloc&) {
+    std::free(made);
+    return false;
+  }
+  if (regions_.size() > 1) accept_huge_pages(made, bytes);
+  fresh_ = {made, bytes};
+  return true;
 }
 
 bool block_slab::grow() noexcept {
-  void* memory = std::aligned_alloc(chunk_bytes, chunk_bytes);
-  if (memory == nullptr) return false;
-  auto* made = ::new (memory) chunk{this};
-  try {
-    chunks_.push_back(made);
-  } catch (const std::bad_alloc&) {
-    std::free(memory);
-    return false;
-  }
+  if (fresh_.empty() && !map_region()) return false;
+  auto* const made = ::new (fresh_.data()) chunk{this};
+  fresh_ = fresh_.subspan(chunk_bytes);
+  chunks_.push_back(made);
   for (std::size_t i = blocks_per_chunk; i-- > 0;) push(::new (&made->block(i)) fiber_block);
   return true;
 }

@@ -1,6 +1,7 @@
 #pragma once
 // Where control blocks come from: dense, type-stable, enumerable.
 #include <cstddef>
+#include <span>
 #include <vector>
 
 #include "fiber/fiber_block.hpp"
@@ -47,6 +48,7 @@ class block_slab {
 
  private:
   static constexpr std::size_t chunk_bytes = std::size_t{64} * 1024;
+  static constexpr std::size_t huge_page = std::size_t{2} * 1024 * 1024;
   static constexpr std::size_t blocks_per_chunk = chunk_bytes / sizeof(fiber_block) - 1;
   static constexpr std::size_t batch = 32;
 
@@ -58,12 +60,15 @@ class block_slab {
 
   block_slab() = default;
   ~block_slab();
+  bool map_region() noexcept SENNIT_REQUIRES(lock_);
   bool grow() noexcept SENNIT_REQUIRES(lock_);
   fiber_block* pop() noexcept SENNIT_REQUIRES(lock_);
   void push(fiber_block* block) noexcept SENNIT_REQUIRES(lock_);
 
   spin_lock lock_;
-  std::vector<chunk*> chunks_ SENNIT_GUARDED_BY(lock_);
+  std::vector<std::byte*> regions_ SENNIT_GUARDED_BY(lock_);
+  std::span<std::byte> fresh_ SENNIT_GUARDED_BY(lock_);  // of the last region: reserved, not in memory yet
+  std::vector<chunk*> chunks_ SENNIT_GUARDED_BY(lock_);  // cut from the regions
   fiber_block* free_ SENNIT_GUARDED_BY(lock_) = nullptr;
   std::size_t free_count_ SENNIT_GUARDED_BY(lock_) = 0;
   bool closed_ SENNIT_GUARDED_BY(lock_) = false;

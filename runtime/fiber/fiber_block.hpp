@@ -5,6 +5,7 @@
 #include <memory>
 #include <source_location>
 #include <string_view>
+#include <utility>
 
 #include <sennit/detail/task.hpp>
 #include <sennit/detail/wait_queue.hpp>
@@ -51,6 +52,13 @@ enum class wait_kind : std::uint8_t {
   timer
 };
 
+/// The wait that a fiber is in, or was in last.
+struct wait_record {
+  timer_node timer;
+  const void* object = nullptr;
+  nanos since = 0;  // the worker's clock of its last poll
+};
+
 /// Called when a fiber has left its stack for the last time, before its joiners are woken. May take the block's result.
 using finish_fn = void (*)(void* owner, class fiber_block& f) noexcept;
 
@@ -64,12 +72,16 @@ class alignas(64) fiber_block : public waiter {
   fiber_block* next = nullptr;  // link of whatever queue or free list holds it
   stack memory;                 // bound at the first run
 
+  // What it is to do, until its first run takes that to its stack; from then on, and in a free block, its waits.
+  union {
+    task work;  // if has_work
+    wait_record wait;
+  };
+
   // Waiting.
-  timer_node timer;
-  const void* wait_object = nullptr;
-  nanos wait_since = 0;  // the worker's clock of its last poll
   nanos ambient_deadline = never;
   wait_kind wait_for = wait_kind::none;
+  bool has_work = false;
   bool finish_given_up = false;  // `finish` is called too if the fiber is given up: its owner is not on a fiber's stack
   atomic<bool> detached{false};  // by whoever detaches, under joiners.lock
   std::uint8_t yields = 0;
@@ -99,8 +111,29 @@ class alignas(64) fiber_block : public waiter {
   std::exception_ptr failure;
   sennit::stop_source stop_state{nostopstate};  // made when somebody asks for it
   char name_bytes[24] = {};
-  exit_list exits;  // run by the fiber itself, after `work` is gone
-  task work;
+  exit_list exits;  // run by the fiber itself, after its work is gone
+
+  fiber_block() noexcept : wait{} {}
+  ~fiber_block() { drop_work(); }
+  fiber_block(const fiber_block&) = delete;
+  fiber_block& operator=(const fiber_block&) = delete;
+
+  void give_work(task&& todo) noexcept {
+    drop_work();  // of one that was given up
+    std::construct_at(&work, std::move(todo));
+    has_work = true;
+  }
+  [[nodiscard]] task take_work() noexcept {
+    has_work = false;
+    task taken(std::move(work));  // leaves nothing to destroy
+    std::construct_at(&wait);
+    return taken;
+  }
+  void drop_work() noexcept {
+    if (!std::exchange(has_work, false)) return;
+    std::destroy_at(&work);
+    std::construct_at(&wait);
+  }
 
   /// Asked by whoever has it in hand while it does not run; TSan knows no edge back to the fiber, which writes it.
   [[nodiscard]] SENNIT_NO_TSAN bool pinned() const noexcept { return pins != 0; }
@@ -128,13 +161,13 @@ class alignas(64) fiber_block : public waiter {
 constexpr std::size_t fiber_block::timer_offset() noexcept {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Winvalid-offsetof"
-  return offsetof(fiber_block, timer);
+  return offsetof(fiber_block, wait.timer);
 #pragma GCC diagnostic pop
 }
 
 #if !SENNIT_ASAN && !SENNIT_TSAN
 // 4096 bytes of stack, 513 of page tables and this are a parked fiber: together below 4.9 KiB.
-static_assert(sizeof(fiber_block) <= 384);
+static_assert(sizeof(fiber_block) <= 320);
 #endif
 
 }  // namespace sennit::inline v0::detail

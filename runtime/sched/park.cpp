@@ -54,9 +54,9 @@ void publish_parked(worker& w, fiber_block& f, void* arg) noexcept SENNIT_NO_ANA
 /// there is none, may be a stop; the fiber then takes this lock to disarm, and is not gone before.
 void publish_timed(worker& w, fiber_block& f, void* arg) noexcept SENNIT_NO_ANALYSIS {
   const spin_guard guard(w.timers.lock);
-  f.timer.deadline = static_cast<parking*>(arg)->deadline;
-  f.timer.epoch = f.state.epoch();
-  w.timers.insert(f.timer, w.last_poll());
+  f.wait.timer.deadline = static_cast<parking*>(arg)->deadline;
+  f.wait.timer.epoch = f.state.epoch();
+  w.timers.insert(f.wait.timer, w.last_poll());
   publish_parked(w, f, arg);
 }
 
@@ -71,8 +71,8 @@ std::uint16_t park_fiber(fiber_block& f, const park_plan& plan) noexcept {
     return ambient_first ? case_ambient_timeout : case_timeout;
   }
   f.wait_for = plan.kind;
-  f.wait_object = plan.object;
-  f.wait_since = w->last_poll();
+  f.wait.object = plan.object;
+  f.wait.since = w->last_poll();
   w->counters.parks.add();
   timer_queue& timers = w->timers;
   w->leave(f, p.deadline == never ? publish_parked : publish_timed, &p);
@@ -80,7 +80,7 @@ std::uint16_t park_fiber(fiber_block& f, const park_plan& plan) noexcept {
   const std::uint16_t woken_by = f.state.case_won();
   if (p.deadline != never && woken_by != case_timeout) {
     const spin_guard guard(timers.lock);
-    timers.remove(f.timer);
+    timers.remove(f.wait.timer);
   }
   return woken_by == case_timeout && ambient_first ? case_ambient_timeout : woken_by;
 }

@@ -281,7 +281,7 @@ void scheduler::starve(fiber_block* f, std::error_code why) noexcept {
       log(log_level::error, "no stack for detached fiber '%s': %s", hungry->name().data(), why.message().c_str());
       std::terminate();
     }
-    hungry->work.reset();
+    hungry->drop_work();
     local_map::end(hungry->locals);
     conclude(*this, this_worker(), *hungry);
   }

@@ -20,7 +20,7 @@ namespace {
 constexpr std::size_t inject_batch = 128;     // fibers taken from the inject queue at once, at most
 constexpr nanos poll_backoff_below = 50'000;  // polls closer together than this, and empty, may become rarer
 
-constexpr std::size_t crowd = 256;  // of ready fibers
+constexpr std::size_t crowd_of_ready = 256;
 constexpr std::size_t crowd_of_timers = 64;
 constexpr nanos timer_slack = 50'000;  // the kernel's own for threads
 
@@ -124,12 +124,13 @@ void worker::fiber_entry(void* transfer) noexcept {
   fiber_block& f = *w->running();
   tsan_acquire(&f);
   tsan_acquire(f.memory.slot);
+  task work = f.take_work();
   if (f.detached.load(relaxed) && f.finish == nullptr) {  // mm:detached
-    run_uncaught(f.work);
+    run_uncaught(work);
   } else {
     bool lost = false;
     try {
-      f.work();
+      work();
     } catch (...) {
       std::exception_ptr failure = std::current_exception();
       const spin_guard guard(f.joiners.lock);
@@ -141,7 +142,7 @@ void worker::fiber_entry(void* transfer) noexcept {
       std::terminate();
     }
   }
-  f.work.reset();
+  work.reset();
   local_map::end(f.locals);
   f.exits.run();
   SENNIT_CHECK(!f.home->lost_by_fork(), "a fiber that forks must end the child by _exit() or exec, not by returning");
@@ -217,7 +218,7 @@ fiber_block* worker::pick_next() noexcept {
   lifo_uses_ = 0;
   if (!own_.empty() && (own_turn_ = !own_turn_)) return own_.pop_front();  // in turn with the others
   std::uint32_t left = 0;
-  if (fiber_block* f = queue_.pop(left)) return left > crowd ? fetch_after(f) : f;
+  if (fiber_block* f = queue_.pop(left)) return left > crowd_of_ready ? fetch_after(f) : f;
   if (!own_.empty()) return own_.pop_front();
   if (next_.load(relaxed) == nullptr) return nullptr;  // mm:lifo-slot
   return next_.exchange(nullptr, acq_rel);             // mm:lifo-slot

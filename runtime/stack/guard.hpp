@@ -30,6 +30,9 @@ std::size_t install_markers(std::span<std::byte* const> slots) noexcept;
 /// A stack must not become 2 MiB of memory at its first touch.
 void refuse_huge_pages(std::byte* from, std::size_t bytes) noexcept;
 
+/// What is touched all over anyway may be.
+void accept_huge_pages(std::byte* from, std::size_t bytes) noexcept;
+
 /// mincore(2): bit 0 of pages[i] says whether the i-th page from `from` on is in memory. False: there is no such
 /// mapping.
 bool pages_in_memory(std::byte* from, std::size_t bytes, unsigned char* pages) noexcept;

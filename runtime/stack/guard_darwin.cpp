@@ -11,6 +11,7 @@ std::size_t install_markers(std::span<std::byte* const>) noexcept { return 0; }
 bool markers_work(std::byte*) noexcept { return false; }
 
 void refuse_huge_pages(std::byte*, std::size_t) noexcept {}
+void accept_huge_pages(std::byte*, std::size_t) noexcept {}
 
 bool pages_in_memory(std::byte* from, std::size_t bytes, unsigned char* pages) noexcept {
   return ::mincore(from, bytes, reinterpret_cast<char*>(pages)) == 0;

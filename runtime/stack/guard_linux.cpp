@@ -54,6 +54,10 @@ void refuse_huge_pages(std::byte* from, std::size_t bytes) noexcept {
   ::madvise(from, bytes, MADV_NOHUGEPAGE);  // EINVAL: a kernel without huge pages
 }
 
+void accept_huge_pages(std::byte* from, std::size_t bytes) noexcept {
+  ::madvise(from, bytes, MADV_HUGEPAGE);  // the same
+}
+
 bool pages_in_memory(std::byte* from, std::size_t bytes, unsigned char* pages) noexcept {
   return ::mincore(from, bytes, pages) == 0;
 }

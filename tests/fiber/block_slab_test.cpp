@@ -83,7 +83,7 @@ TEST(block_slab_test, close_waits_for_the_last_handle) {
   block_slab* slab = block_slab::make();
   auto alive = std::make_shared<int>(1);
   fiber_block* b = take(*slab);
-  b->work = task([alive] {});
+  b->give_work(task([alive] {}));
   slab->close();
   EXPECT_EQ(alive.use_count(), 2) << "the block must still be there";
   give(*slab, b);  // ASan: the slab goes here, and not before

@@ -98,7 +98,7 @@ TEST(many_fibers_native, two_hundred_thousand_guarded_fibers_are_parked_at_once)
   }
 }
 
-TEST(many_fibers_native, a_parked_fiber_costs_at_most_5_kib) {
+TEST(many_fibers_native, a_parked_fiber_costs_at_most_4_9_kib) {
   runtime rt({.workers = 2, .stall_threshold = {}});
   const std::size_t count = kernel_marks_guards() ? 100'000 : 20'000;
   const auto all = [] { return status("VmRSS") + status("VmPTE"); };
@@ -106,7 +106,7 @@ TEST(many_fibers_native, a_parked_fiber_costs_at_most_5_kib) {
   const parked_fibers fibers(rt, count);
   const std::size_t each = (all() - before - count * sizeof(detail::stack)) / count;  // less the test's own list
   std::printf("%zu bytes each, of which %zu control block\n", each, sizeof(detail::fiber_block));
-  EXPECT_LE(each, 5u * 1024);
+  EXPECT_LE(each, 49u * 1024 / 10);
 }
 
 /// Address space for so much more than there is now.

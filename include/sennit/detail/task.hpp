@@ -1,6 +1,7 @@
 #pragma once
 // A move-only std::function<void()> with room for a small closure: what a fiber runs.
 #include <cstddef>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <new>
@@ -21,7 +22,7 @@ class task {
     requires(!std::is_same_v<std::remove_cvref_t<F>, task>)
   explicit task(F&& f) {
     using fn = std::decay_t<F>;
-    if constexpr (sizeof(fn) <= inline_bytes && alignof(fn) <= alignof(std::max_align_t) &&
+    if constexpr (sizeof(fn) <= inline_bytes && alignof(fn) <= alignof(void*) &&
                   std::is_nothrow_move_constructible_v<fn>) {
       ::new (static_cast<void*>(storage_)) fn(std::forward<F>(f));
       ops_ = &inline_ops<fn>;
@@ -31,14 +32,11 @@ class task {
     }
   }
 
-  task(task&& other) noexcept : ops_(std::exchange(other.ops_, nullptr)) {
-    if (ops_ != nullptr) ops_->relocate(other.storage_, storage_);
-  }
+  task(task&& other) noexcept { take(other); }
   task& operator=(task&& other) noexcept {
     if (this != &other) {
       reset();
-      ops_ = std::exchange(other.ops_, nullptr);
-      if (ops_ != nullptr) ops_->relocate(other.storage_, storage_);
+      take(other);
     }
     return *this;
   }
@@ -46,30 +44,49 @@ class task {
 
   void operator()() { ops_->run(storage_); }
   void reset() noexcept {
-    if (ops_ != nullptr) std::exchange(ops_, nullptr)->destroy(storage_);
+    const operations* const ops = std::exchange(ops_, nullptr);
+    if (ops != nullptr && ops->destroy != nullptr) ops->destroy(storage_);
   }
   explicit operator bool() const noexcept { return ops_ != nullptr; }
 
  private:
   struct operations {
     void (*run)(void*);
-    void (*relocate)(void* from, void* to) noexcept;
-    void (*destroy)(void*) noexcept;
+    void (*relocate)(void* from, void* to) noexcept;  // null: a copy of the bytes does it
+    void (*destroy)(void*) noexcept;                  // null: nothing to do
   };
 
   template <class F>
-  static constexpr operations inline_ops{[](void* at) { std::invoke(*static_cast<F*>(at)); },
-                                         [](void* from, void* to) noexcept {
-                                           ::new (to) F(std::move(*static_cast<F*>(from)));
-                                           static_cast<F*>(from)->~F();
-                                         },
-                                         [](void* at) noexcept { static_cast<F*>(at)->~F(); }};
+  static void run(void* at) {
+    std::invoke(*static_cast<F*>(at));
+  }
   template <class F>
-  static constexpr operations heap_ops{[](void* at) { std::invoke(**static_cast<F**>(at)); },
-                                       [](void* from, void* to) noexcept { ::new (to) F*(*static_cast<F**>(from)); },
+  static void relocate(void* from, void* to) noexcept {
+    ::new (to) F(std::move(*static_cast<F*>(from)));
+    static_cast<F*>(from)->~F();
+  }
+  template <class F>
+  static void destroy(void* at) noexcept {
+    static_cast<F*>(at)->~F();
+  }
+  template <class F>
+  static constexpr operations inline_ops{&run<F>, std::is_trivially_copyable_v<F> ? nullptr : &relocate<F>,
+                                         std::is_trivially_destructible_v<F> ? nullptr : &destroy<F>};
+  template <class F>
+  static constexpr operations heap_ops{[](void* at) { std::invoke(**static_cast<F**>(at)); }, nullptr,
                                        [](void* at) noexcept { delete *static_cast<F**>(at); }};
 
-  alignas(std::max_align_t) std::byte storage_[inline_bytes];
+  void take(task& other) noexcept {
+    ops_ = std::exchange(other.ops_, nullptr);
+    if (ops_ == nullptr) return;
+    if (ops_->relocate != nullptr) {
+      ops_->relocate(other.storage_, storage_);
+    } else {
+      std::memcpy(storage_, other.storage_, inline_bytes);
+    }
+  }
+
+  alignas(void*) std::byte storage_[inline_bytes];
   const operations* ops_ = nullptr;
 };
 
