@@ -13,4 +13,9 @@ void trap_signals(const sigset_t& signals) noexcept;
 /// release() (macOS).
 void release_signals(const sigset_t& signals) noexcept;
 
+// What the two do to one signal, each system in a file of its own: the first trap, which tells what was there before,
+// and the last release, which puts that back. Under their lock.
+void install_trap(int signal, struct sigaction& before) noexcept;
+void remove_trap(int signal, const struct sigaction& before) noexcept;
+
 }  // namespace sennit::inline v0::detail
