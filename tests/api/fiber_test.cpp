@@ -196,7 +196,7 @@ TEST_P(fiber_test, the_destructor_requests_a_stop_and_joins) {
   run([] {
     bool stopped = false;
     {
-      const fiber f([&](std::stop_token token) {
+      const fiber f([&](stop_token token) {
         EXPECT_TRUE(token.stop_possible());
         until([&] { return token.stop_requested(); });
         stopped = true;
@@ -209,7 +209,7 @@ TEST_P(fiber_test, the_destructor_requests_a_stop_and_joins) {
 TEST_P(fiber_test, its_stop_is_advisory) {
   run([] {
     fiber f(
-        [&](std::stop_token token, int n) {
+        [&](stop_token token, int n) {
           EXPECT_EQ(n, 4);
           until([&] { return token.stop_requested(); });
           EXPECT_TRUE(this_fiber::get_stop_token().stop_requested()) << "the same";
@@ -220,7 +220,7 @@ TEST_P(fiber_test, its_stop_is_advisory) {
         4);
     EXPECT_FALSE(f.get_stop_token().stop_requested());
     int called = 0;
-    const std::stop_callback note(f.get_stop_token(), [&] { ++called; });
+    const stop_callback note(f.get_stop_token(), [&] { ++called; });
     EXPECT_TRUE(f.request_stop());
     EXPECT_FALSE(f.request_stop());
     EXPECT_EQ(called, 1);
@@ -354,7 +354,7 @@ TEST(fiber_death_test, a_stop_callback_that_waits_is_an_error) {
       event over;
       fiber other([&] { over.wait(); });
       this_fiber::yield();  // now it is parked, and nobody is there to switch to
-      const std::stop_callback note(other.get_stop_token(), wait);
+      const stop_callback note(other.get_stop_token(), wait);
       other.request_stop();
       over.set();
     });

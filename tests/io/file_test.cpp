@@ -1,8 +1,5 @@
 // Files, with each backend that this system has: the same results either way.
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +14,7 @@
 
 #include "support/child.hpp"
 #include "support/file_backends.hpp"
+#include "support/file_cache.hpp"
 #include "support/process_counts.hpp"
 #include "support/runtimes.hpp"
 
@@ -286,7 +284,7 @@ TEST_P(file_test, a_thousand_fibers_at_once) {
     all.join();
     f.sync();
     // Out of memory, so that each read waits.
-    ::posix_fadvise(f.native_handle(), 0, 0, POSIX_FADV_DONTNEED);
+    evict(f.native_handle());
     std::atomic<std::size_t> right{0};
     for (std::size_t i = 0; i < fibers; ++i) {
       all.spawn([&, i] {
@@ -311,31 +309,6 @@ TEST_P(file_test, plain_threads_make_the_calls_themselves) {
   f.resize(0);
   f.sync();
   EXPECT_EQ(f.read_at(b, 0), 0U);
-}
-
-// The disk is full: a tmpfs of a few pages, in a child with a mount namespace of its own.
-TEST_P(file_test, a_full_disk) {
-  const auto fill = [&] {
-    if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-        ::mount("small", dir.path().c_str(), "tmpfs", 0, "size=64k") != 0) {
-      std::cout << "no right to mount: /dev/full alone" << std::endl;
-      return 0;
-    }
-    return run([&] {
-      file f = file::open(dir / "f", create_new);
-      std::error_code ec;
-      const std::size_t n = f.write_at(pattern(1'000'000), 0, ec);
-      if (ec != std::errc::no_space_on_device) return 1;
-      if (n == 0 || n > 65536 || f.size() != n) return 2;
-      bytes back(n);
-      return f.read_at(back, 0) == n && back == bytes(pattern(n)) ? 0 : 3;
-    });
-  };
-  EXPECT_EQ(in_child(fill), 0);
-  run([&] {
-    file full = file::open("/dev/full", open_mode::write);
-    EXPECT_EQ(code_of([&] { full.write_all(view("x")); }), std::errc::no_space_on_device);
-  });
 }
 
 TEST_P(file_test, a_fifo_is_a_stream) {

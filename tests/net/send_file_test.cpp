@@ -1,5 +1,4 @@
 // Files to streams, with each backend of files that this system has. What is not in memory: send_file_cold_test.cpp.
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -12,6 +11,7 @@
 
 #include "net/sent_files.hpp"
 #include "support/file_backends.hpp"
+#include "support/file_cache.hpp"
 #include "support/process_counts.hpp"
 
 namespace sennit::test {
@@ -54,11 +54,11 @@ TEST_P(send_file_test, what_is_on_the_device_only) {
     file f = file_of(dir / "f", data);
     f.sync();
     each_kind([&](auto kind) {
-      ASSERT_EQ(::posix_fadvise(f.native_handle(), 0, 0, POSIX_FADV_DONTNEED), 0);
+      ASSERT_EQ(evict(f.native_handle()), 0);
       EXPECT_EQ(arrived(kind, [&](auto& to) { EXPECT_EQ(to.send_file(f), data.size()); }), data);
       // A hole here and there.
-      ASSERT_EQ(::posix_fadvise(f.native_handle(), 400'000, 300'000, POSIX_FADV_DONTNEED), 0);
-      ASSERT_EQ(::posix_fadvise(f.native_handle(), 2'000'000, 4096, POSIX_FADV_DONTNEED), 0);
+      ASSERT_EQ(evict(f.native_handle(), 400'000, 300'000), 0);
+      ASSERT_EQ(evict(f.native_handle(), 2'000'000, 4096), 0);
       EXPECT_EQ(arrived(kind, [&](auto& to) { EXPECT_EQ(to.send_file(f, 1), data.size() - 1); }),
                 part_of(data, 1, to_end));
     });

@@ -2,41 +2,16 @@
 #include "sched/cpu_count.hpp"
 
 #include <gtest/gtest.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <thread>
-
-#include <sennit/runtime.hpp>
 
 namespace sennit::detail {
 namespace {
 
-/// A thread that may run on the first allowed CPU only.
-template <class F>
-void on_one_cpu(F&& f) {
-  std::thread([&] {
-    cpu_set_t allowed, one;
-    ASSERT_EQ(::sched_getaffinity(0, sizeof allowed, &allowed), 0);
-    CPU_ZERO(&one);
-    for (int cpu = 0; CPU_COUNT(&one) == 0; ++cpu) {
-      if (CPU_ISSET(cpu, &allowed)) CPU_SET(cpu, &one);
-    }
-    ASSERT_EQ(::sched_setaffinity(0, sizeof one, &one), 0);
-    f();
-  }).join();
-}
-
-TEST(cpu_count_test, follows_the_affinity_mask) {
-  EXPECT_GE(default_worker_count(), 1u);
-  on_one_cpu([] {
-    EXPECT_EQ(default_worker_count(), 1u);
-    EXPECT_EQ(runtime().workers(), 1u);
-  });
-}
+TEST(cpu_count_test, is_one_at_least) { EXPECT_GE(default_worker_count(), 1u); }
 
 class cgroup_test : public ::testing::Test {
  protected:
