@@ -20,8 +20,10 @@ import sys
 import groups
 import publish
 
-PEERS = ("boost_fiber", "asio_callbacks", "asio_coroutines", "libuv", "pth", "st", "threads", "go", "tokio")
+PEERS = ("boost_fiber", "asio_callbacks", "asio_coroutines", "beast", "libuv", "pth", "st", "threads", "go", "tokio",
+         "nginx")
 PATIENCE = 120  # seconds: after that a program hangs
+HTTP_LOAD = pathlib.Path(__file__).with_name("http_load.py")
 DOCUMENT = pathlib.Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 
 
@@ -57,7 +59,8 @@ class program:
 
     def measure(self, bench, seconds, cpus):
         """{result: value} of one repeat."""
-        load = [self.path.with_name("echo_load")] if bench.served else []
+        load = {"": [], "echo": [self.path.with_name("echo_load")],
+                "http": [sys.executable, "-B", HTTP_LOAD]}[bench.load]
         lines = call("taskset", "-c", ",".join(map(str, cpus)), *load, self.path, bench.name, str(seconds))
         if lines[-1:] and lines[-1].startswith("cannot "):
             raise cannot(lines[-1].removeprefix("cannot "))

@@ -12,7 +12,7 @@ class benchmark:
     better: str = "lower"
     workers: int = 1  # as many CPUs are the program's
     results: tuple = ()  # (name, unit, better) of each number, where one run gives several
-    served: bool = False  # the program is a server, and echo_load measures it
+    load: str = ""  # the program is a server, which a load measures: "echo", echo_load; "http", http_load.py
     heavy: bool = False  # a repeat takes about a second or more, whatever it is asked for: --quick makes one
     slow: tuple = ()  # peers whose repeat takes about ten seconds or more: --quick leaves them out, and says so
 
@@ -29,8 +29,13 @@ def memory(name, what, slow=()):
 
 
 def echo(name, what, *more_results, heavy=False):
-    return benchmark(name, what, "epoll_wait, recv, send: a loop over one epoll set, level-triggered", served=True,
+    return benchmark(name, what, "epoll_wait, recv, send: a loop over one epoll set, level-triggered", load="echo",
                      heavy=heavy, results=((name, "ns", "lower"), *more_results))
+
+
+def http(name, connections, what="", floor="an epoll loop that looks for the empty line that ends a request"):
+    return benchmark(name, f"GET / with a body of 13 bytes, {connections} connections that are kept{what}", floor,
+                     unit="us", load="http", heavy=True)
 
 
 GROUPS = {
@@ -171,19 +176,33 @@ GROUPS = {
             "tables of the server have grown, for each; without what the kernel holds for a socket. The server is told "
             "to spare memory: a buffer is taken when there is something to read (sennit: wait_readable, and a pool; "
             "Asio: async_wait; tokio: readable). Go has no such wait: 512 bytes",
-            "64 bytes for a session, and one buffer for all", unit="bytes", served=True, heavy=True),
+            "64 bytes for a session, and one buffer for all", unit="bytes", load="echo", heavy=True),
         benchmark(
             "tail_64",
             "64 connections, messages of 64 bytes: how many a second are answered if each connection has one under way, "
             "then the latencies of an open loop at 50 % and at 80 % of that: messages are sent when they are due, "
             "whatever is back, and their time counts from when they were due (no coordinated omission). At least "
             "0.25 s each. The rate is the server's own: who does more a second is asked for more",
-            "the epoll loop of the others", served=True, heavy=True,
+            "the epoll loop of the others", load="echo", heavy=True,
             results=(("tail_64_capacity", "1/s", "higher"),
                      *((f"tail_64_at_{part}_{quantile}", "us", "lower")
                        for part in (50, 80) for quantile in ("p50", "p99", "p999")))),
         echo("echo_64_pipelined", "64 connections, each with 16 messages of 64 bytes under way"),
         echo("echo_64_4k", "64 connections, each with one message of 4 KiB under way"),
+    ),
+    "http": (
+        http("http_64", 64,
+             "; CPU time of the server per request, of all its processes. The load is wrk with one thread: a "
+             "connection has one request under way, with one header; nobody checks the body but once before; wrk sleeps "
+             "when nothing is back, and who wakes it pays. All servers parse the whole request and answer with the "
+             "headers that they send by themselves, so that the answers are of different length. "
+             "sennit: the parser, the router and the session, with its deadlines, of examples/07_http_server; beast: "
+             "async_read and async_write of string bodies, no deadlines; Go: net/http without deadlines; nginx: return "
+             "200. All on one thread; a repeat takes at least a second, after another to warm up",
+             "an epoll loop that looks for the empty line that ends a request, and at nothing else"),
+        http("http_1000", 1000),
+        http("http_64_bare", 64, "; sennit looks at a request as little as the floor does, so that the ratio is of the "
+                                 "input and output alone. No peer has this"),
     ),
     # The load comes from a process of its own, the same for all; what is measured is the CPU time of the server.
     "io": (

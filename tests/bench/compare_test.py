@@ -3,11 +3,17 @@
 usage: compare_test.py PROGRAMS_DIR [unittest arguments, e.g. numbers]
 """
 import contextlib
+import http.server
 import io
 import json
+import os
 import pathlib
+import signal
+import subprocess
 import sys
 import tempfile
+import threading
+import time
 import unittest
 import xml.etree.ElementTree
 
@@ -16,6 +22,7 @@ sys.path.insert(0, str(ROOT / "bench"))
 
 import compare  # noqa: E402
 import groups  # noqa: E402
+import http_load  # noqa: E402
 import plot  # noqa: E402
 import publish  # noqa: E402
 
@@ -165,12 +172,20 @@ class driver(unittest.TestCase):
         self.assertNotIn("the one", out)
 
     def test_a_server_is_measured_by_the_load(self):
-        compare.groups.GROUPS = {"g": (groups.benchmark("one", "the one", "nothing", served=True),)}
+        compare.groups.GROUPS = {"g": (groups.benchmark("one", "the one", "nothing", load="echo"),)}
         self.program("echo_load", f'*) echo "one 7"; echo load $(basename $1) $2 $3 >>{self.log} ;;')
         out = self.run_compare("--quick")
         self.assertRegex(out, r"\| one +\| ns +\| 7 \(7\.\.7\)")
         self.assertEqual(self.log.read_text().count("load tokio one 0.02"), 3)
         self.assertNotIn("tokio one 0.02 1", self.log.read_text())  # not by its own program
+
+    def test_a_server_of_http_is_measured_by_its_load(self):
+        real, compare.HTTP_LOAD = compare.HTTP_LOAD, self.folder / "load.py"
+        self.addCleanup(setattr, compare, "HTTP_LOAD", real)
+        compare.HTTP_LOAD.write_text(f"import sys\nprint('one 7')\nprint('load', *sys.argv[1:], file=open('{self.log}', 'a'))")
+        compare.groups.GROUPS = {"g": (groups.benchmark("one", "the one", "nothing", load="http"),)}
+        self.assertRegex(self.run_compare("--quick"), r"\| one +\| ns +\| 7 \(7\.\.7\)")
+        self.assertEqual(self.log.read_text().count(f"load {self.folder}/tokio one 0.02"), 3)
 
     def test_docs_and_pictures(self):
         docs = self.folder / "docs"
@@ -263,6 +278,85 @@ class driver(unittest.TestCase):
     def test_a_filter_that_finds_nothing_fails(self):
         self.assertIn("g/one, g/two, h/three", self.fails("--filter", "four"))
         self.assertEqual(self.log.read_text(), "")
+
+
+WRK = """Running 1s test @ http://127.0.0.1:34567/
+  1 threads and 64 connections
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency   604.71us    1.05ms  18.34ms   92.13%
+    Req/Sec   165.79k    12.90k  182.83k    80.00%
+  164881 requests in 1.00s, 13.99MB read
+{}Requests/sec: 164583.71
+Transfer/sec:     13.97MB
+"""
+
+
+class http_server(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    body = http_load.BODY
+    closes = False
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Content-Length", str(len(self.body)))
+        if self.closes:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    def log_message(self, *_):
+        pass
+
+
+class http_loads(unittest.TestCase):
+    def test_what_wrk_says(self):
+        self.assertEqual(http_load.requests_of(WRK.format("")), 164881)
+
+    def test_an_error_that_wrk_has_seen(self):
+        for wrong in ("Socket errors: connect 0, read 1, write 0, timeout 0", "Non-2xx or 3xx responses: 164881",
+                      "Socket errors: connect 0, read 0, write 0, timeout 10"):
+            with self.assertRaisesRegex(ValueError, f"^{wrong}$"):
+                http_load.requests_of(WRK.format(f"  {wrong}\n"))
+
+    def test_no_request_is_an_error_too(self):
+        for said in "", WRK.format("").replace("164881", "0"), "unable to connect to 127.0.0.1:1 Connection refused\n":
+            with self.assertRaisesRegex(ValueError, "no requests"):
+                http_load.requests_of(said)
+
+    def test_answers_are_checked(self):
+        for body, closes in (http_load.BODY, False), (http_load.BODY, True), (b"Hello, Moon!!", False):
+            handler = type("handler", (http_server,), {"body": body, "closes": closes})
+            with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+                threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+                try:
+                    if body == http_load.BODY and not closes:
+                        http_load.check_answers(server.server_port)
+                    else:
+                        with self.assertRaisesRegex(ValueError, "not what a server must answer"):
+                            http_load.check_answers(server.server_port)
+                finally:
+                    server.shutdown()
+
+    def test_the_time_of_a_servers_children_counts(self):
+        burn = "while :; do :; done & echo burning; wait"
+        with subprocess.Popen(["sh", "-c", burn], stdout=subprocess.PIPE, text=True, start_new_session=True) as shell:
+            try:
+                self.assertEqual(shell.stdout.readline(), "burning\n")
+                self.assertEqual(len(http_load.descendants(shell.pid)), 2)
+                begin, end = http_load.cpu_seconds(shell.pid), time.monotonic() + 60
+                while http_load.cpu_seconds(shell.pid) < begin + 0.1:
+                    self.assertLess(time.monotonic(), end)
+                    time.sleep(0.01)
+            finally:
+                os.killpg(shell.pid, signal.SIGKILL)
+
+    def test_a_server_ends_and_one_that_says_no_port_is_refused(self):
+        with http_load.started("/bin/echo", "PORT 7") as (_, port):
+            self.assertEqual(port, 7)
+        with self.assertRaisesRegex(ValueError, "/bin/echo no did not say PORT n, but 'no"):
+            with http_load.started("/bin/echo", "no"):
+                self.fail("started")
 
 
 class programs(unittest.TestCase):

@@ -8,7 +8,7 @@ if(TARGET test_bench_native)
   add_dependencies(test_bench_native demo)
 endif()
 # The comparison with other systems: its driver, and the programs that CMake builds, each benchmark once.
-foreach(part numbers pictures driver programs)
+foreach(part numbers pictures driver http_loads programs)
   add_test(NAME bench.compare_${part}
     COMMAND python3 -B ${CMAKE_CURRENT_LIST_DIR}/compare_test.py $<TARGET_FILE_DIR:peer_sennit> ${part})
   set_tests_properties(bench.compare_${part} PROPERTIES TIMEOUT ${SENNIT_TEST_TIMEOUT})

@@ -85,8 +85,13 @@ void serve(bool idle) {
   context.run();
 }
 
+constexpr bench::server servers[] = {
+    {"--serve", bench::echo_names, [] { serve(false); }},
+    {"--serve-idle", bench::idle_names, [] { serve(true); }},
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  return bench::program(argc, argv, "Boost.Asio " BOOST_LIB_VERSION ", callbacks (g++ " __VERSION__ ")", {}, serve);
+  return bench::program(argc, argv, "Boost.Asio " BOOST_LIB_VERSION ", callbacks (g++ " __VERSION__ ")", {}, servers);
 }

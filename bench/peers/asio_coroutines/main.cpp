@@ -216,9 +216,14 @@ constexpr bench::benchmark benchmarks[] = {
     {"memory_1m", [](double s) { parked("memory_1m", s, 1'000'000); }},
 };
 
+constexpr bench::server servers[] = {
+    {"--serve", bench::echo_names, [] { serve(false); }},
+    {"--serve-idle", bench::idle_names, [] { serve(true); }},
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
   return bench::program(argc, argv, "Boost.Asio " BOOST_LIB_VERSION ", C++20 coroutines (g++ " __VERSION__ ")",
-                        {benchmarks}, serve);
+                        {benchmarks}, servers);
 }

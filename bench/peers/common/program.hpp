@@ -144,9 +144,21 @@ class sleeps {
 std::span<const benchmark> io_benchmarks();
 std::span<const benchmark> sched_benchmarks();
 
-/// The workloads of the group echo, which the program echo_load makes for whoever serves.
-inline constexpr std::string_view echoes[] = {"echo_1",     "echo_64",           "echo_1000", "echo_9900",
-                                              "echo_64_4k", "echo_64_pipelined", "idle_9900", "tail_64"};
+/// A server that a program has in it: `how` makes it serve until it is killed, and a load of its own makes `names`.
+struct server {
+  std::string_view how;
+  std::span<const std::string_view> names;
+  void (*serve)();
+};
+
+/// Of the group echo, made by echo_load; for the idle ones a server holds as little memory as it can.
+inline constexpr std::string_view echo_names[] = {"echo_1",     "echo_64",           "echo_1000", "echo_9900",
+                                                  "echo_64_4k", "echo_64_pipelined", "tail_64"};
+inline constexpr std::string_view idle_names[] = {"idle_9900"};
+/// Of the group http, made by bench/http_load.py; for the bare ones a server does not parse what it is asked.
+inline constexpr std::string_view http_names[] = {"http_64", "http_1000"};
+inline constexpr std::string_view http_bare_names[] = {"http_64_bare"};
+
 /// Bytes that a server of echoes reads at once: with the longest message a read is still a short one.
 inline constexpr std::size_t echo_buffer = 8192;
 
@@ -155,28 +167,25 @@ inline void say_port(unsigned port) {
   std::fflush(stdout);
 }
 
-/// main() of a program: --version, --list, NAME SECONDS, or --serve and --serve-idle if it has serve(idle), which is to
-/// hold no buffer for a connection that says nothing, if `idle`.
+/// main() of a program: --version, --list, NAME SECONDS, or what a server is called by.
 inline int program(int argc, char** argv, const char* version,
-                   std::initializer_list<std::span<const benchmark>> of_files, void (*serve)(bool idle) = nullptr) {
+                   std::initializer_list<std::span<const benchmark>> of_files, std::span<const server> servers = {}) {
   std::vector<benchmark> benchmarks;
   for (const auto file : of_files) benchmarks.insert(benchmarks.end(), file.begin(), file.end());
   const std::string_view what = argc > 1 ? argv[1] : "";
   if (what == "--version") return std::puts(version), 0;
   if (what == "--list") {
-    for (const auto& b : benchmarks) std::printf("%.*s\n", static_cast<int>(b.name.size()), b.name.data());
-    for (const auto name : echoes) {
-      if (serve != nullptr) std::printf("%.*s\n", static_cast<int>(name.size()), name.data());
-    }
+    const auto print = [](std::string_view name) { std::printf("%.*s\n", static_cast<int>(name.size()), name.data()); };
+    for (const auto& b : benchmarks) print(b.name);
+    for (const auto& s : servers) std::for_each(s.names.begin(), s.names.end(), print);
     return 0;
   }
-  if (serve != nullptr && (what == "--serve" || what == "--serve-idle")) {
-    serve(what == "--serve-idle");
-    return 0;
+  for (const auto& s : servers) {
+    if (argc == 2 && s.how == what) return s.serve(), 0;
   }
   const auto found = std::find_if(benchmarks.begin(), benchmarks.end(), [&](auto& b) { return b.name == what; });
   if (argc != 3 || found == benchmarks.end()) {
-    std::fprintf(stderr, "usage: %s --version | --list | --serve | --serve-idle | NAME SECONDS\n", argv[0]);
+    std::fprintf(stderr, "usage: %s --version | --list | --serve... | NAME SECONDS\n", argv[0]);
     return 2;
   }
   try {

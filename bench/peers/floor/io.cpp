@@ -1,7 +1,6 @@
 // The floors of the I/O workloads: what their users would write by hand, a loop over one epoll set.
 #include <fcntl.h>
 #include <netinet/tcp.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 
 #include <cerrno>
@@ -11,6 +10,7 @@
 
 #include "common/load.hpp"
 #include "common/program.hpp"
+#include "floor/epoll_set.hpp"
 #if defined(BENCH_TLS)
 #include "common/tls_load.hpp"
 #endif
@@ -18,29 +18,6 @@
 namespace {
 
 using namespace bench;
-
-/// Level-triggered. `data` comes back with the event.
-class epoll_set {
- public:
-  void add(int fd, void* data) const {
-    epoll_event event{.events = EPOLLIN, .data = {.ptr = data}};
-    if (::epoll_ctl(fd_, EPOLL_CTL_ADD, fd, &event) != 0) fail("epoll_ctl");
-  }
-  /// f(data) for each event, until it returns false.
-  template <class F>
-  void serve(F&& f) const {
-    std::array<epoll_event, 256> events;
-    for (;;) {
-      const int count = ::epoll_wait(fd_, events.data(), static_cast<int>(events.size()), -1);
-      for (int i = 0; i < count; ++i) {
-        if (!f(events[static_cast<std::size_t>(i)].data.ptr)) return;
-      }
-    }
-  }
-
- private:
-  int fd_ = ::epoll_create1(EPOLL_CLOEXEC);
-};
 
 /// Runs serve(socket) under the load, on threads of its own with a socket each, and reports their CPU time.
 template <class Load, class Serve>

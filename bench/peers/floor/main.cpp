@@ -10,6 +10,9 @@
 #include "common/program.hpp"
 #include "floor/two_stacks.hpp"
 
+void serve_echo(bool idle);  // io.cpp
+void serve_http();           // http.cpp
+
 namespace {
 
 /// `count` times a lock and an unlock of a lock that nobody else wants.
@@ -92,11 +95,16 @@ constexpr bench::benchmark benchmarks[] = {
     {"sleep_100k", sleep_100k},
 };
 
-}  // namespace
+constexpr bench::server servers[] = {
+    {"--serve", bench::echo_names, [] { serve_echo(false); }},
+    {"--serve-idle", bench::idle_names, [] { serve_echo(true); }},
+    {"--serve-http", bench::http_names, serve_http},
+    {"--serve-http-bare", bench::http_bare_names, serve_http},
+};
 
-void serve_echo(bool idle);  // io.cpp
+}  // namespace
 
 int main(int argc, char** argv) {
   return bench::program(argc, argv, "bare switches, exchanges, and a heap of deadlines",
-                        {benchmarks, bench::io_benchmarks(), bench::sched_benchmarks()}, serve_echo);
+                        {benchmarks, bench::io_benchmarks(), bench::sched_benchmarks()}, servers);
 }

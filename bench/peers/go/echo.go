@@ -38,13 +38,18 @@ func idleSession(c net.Conn) {
 	}
 }
 
-func serve(session func(c net.Conn)) {
-	runtime.GOMAXPROCS(1)
+func listen() net.Listener {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		fail(err.Error())
 	}
 	fmt.Printf("PORT %d\n", listener.Addr().(*net.TCPAddr).Port)
+	return listener
+}
+
+func serve(session func(c net.Conn)) {
+	runtime.GOMAXPROCS(1)
+	listener := listen()
 	for {
 		c, err := listener.Accept()
 		if err != nil {

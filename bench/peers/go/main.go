@@ -277,7 +277,7 @@ func main() {
 		for _, b := range benchmarks {
 			fmt.Println(b.name)
 		}
-		for _, name := range echoes {
+		for _, name := range append(echoes, httpNames...) {
 			fmt.Println(name)
 		}
 		return
@@ -287,6 +287,9 @@ func main() {
 	}
 	if len(os.Args) == 2 && os.Args[1] == "--serve-idle" {
 		serve(idleSession)
+	}
+	if len(os.Args) == 2 && os.Args[1] == "--serve-http" {
+		serveHTTP()
 	}
 	if len(os.Args) == 3 {
 		seconds, err := strconv.ParseFloat(os.Args[2], 64)
@@ -298,5 +301,5 @@ func main() {
 			}
 		}
 	}
-	fail("usage: go --version | --list | --serve | --serve-idle | NAME SECONDS")
+	fail("usage: go --version | --list | --serve... | NAME SECONDS")
 }

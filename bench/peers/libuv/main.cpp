@@ -82,10 +82,15 @@ void serve(bool idle) {
   uv_run(loop, UV_RUN_DEFAULT);
 }
 
+constexpr bench::server servers[] = {
+    {"--serve", bench::echo_names, [] { serve(false); }},
+    {"--serve-idle", bench::idle_names, [] { serve(true); }},
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
   char version[64];
   std::snprintf(version, sizeof version, "libuv %s (g++ %s)", uv_version_string(), __VERSION__);
-  return bench::program(argc, argv, version, {}, serve);
+  return bench::program(argc, argv, version, {}, servers);
 }

@@ -9,6 +9,10 @@
 #include "common/handoffs.hpp"
 #include "common/program.hpp"
 
+void serve_echo(bool idle);  // io.cpp
+void serve_http();           // http.cpp
+void serve_http_bare();
+
 namespace {
 
 void on_workers(unsigned workers, auto&& f) { sennit::run({.workers = workers, .stall_threshold = {}}, f); }
@@ -155,11 +159,16 @@ constexpr bench::benchmark benchmarks[] = {
     {"ping_pong_2_workers", ping_pong_2_workers},
 };
 
-}  // namespace
+constexpr bench::server servers[] = {
+    {"--serve", bench::echo_names, [] { serve_echo(false); }},
+    {"--serve-idle", bench::idle_names, [] { serve_echo(true); }},
+    {"--serve-http", bench::http_names, serve_http},
+    {"--serve-http-bare", bench::http_bare_names, serve_http_bare},
+};
 
-void serve_echo(bool idle);  // io.cpp
+}  // namespace
 
 int main(int argc, char** argv) {
   return bench::program(argc, argv, "sennit " SENNIT_VERSION " (" SENNIT_COMPILER ")",
-                        {benchmarks, bench::io_benchmarks(), bench::sched_benchmarks()}, serve_echo);
+                        {benchmarks, bench::io_benchmarks(), bench::sched_benchmarks()}, servers);
 }
