@@ -21,7 +21,8 @@ import groups
 import publish
 
 PEERS = ("boost_fiber", "asio_callbacks", "asio_coroutines", "beast", "libuv", "pth", "st", "threads", "go", "tokio",
-         "nginx")
+         "nginx", "io_uring")
+LOOPS = ("io_uring",)  # what one would write by hand: measured as the peers are, but none of them
 PATIENCE = 120  # seconds: after that a program hangs
 HTTP_LOAD = pathlib.Path(__file__).with_name("http_load.py")
 DOCUMENT = pathlib.Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
@@ -133,7 +134,7 @@ def result(name, unit, better, values):
     systems = {system: summary(v) for system, v in values.items()}
     floor = systems.pop("floor", None)
     ours = systems.get("sennit")
-    peers = [s for system, s in systems.items() if system != "sennit"]
+    peers = [s for system, s in systems.items() if system not in ("sennit", *LOOPS)]
     best = (min if better == "lower" else max)(peers, key=lambda s: s["median"], default=None)
     return {"name": name, "unit": unit, "better": better, "systems": systems, "floor": floor,
             "ratio_to_best_peer": ratio(ours, best), "ratio_to_floor": ratio(ours, floor)}

@@ -165,9 +165,12 @@ GROUPS = {
         echo("echo_1",
              "a server that echoes, one connection, 64 bytes there and back: CPU time of the server per message, and the "
              "median of the time until a message is back. The load is a process of its own, which never sleeps, the "
-             "same for all servers. These run on one thread, with TCP_NODELAY, and read 8 KiB at once",
+             "same for all servers. These run on one thread, with TCP_NODELAY, and read 8 KiB at once. io_uring (in echo_64 "
+             "and echo_1000): a loop written by hand, beside the floor's, and no peer",
              ("echo_1_p50", "us", "lower")),
-        echo("echo_64", "64 connections, each with one message of 64 bytes under way"),
+        echo("echo_64", "64 connections, each with one message of 64 bytes under way. io_uring: multishot accept and "
+                        "receives, into 1024 buffers of 8 KiB that the kernel takes in turn; a system call sends for "
+                        "all and waits for all; for one message under way alone"),
         echo("echo_1000", "1000 connections, each with one message of 64 bytes under way", heavy=True),
         echo("echo_9900", "9900 connections, each with one message of 64 bytes under way", heavy=True),
         benchmark(

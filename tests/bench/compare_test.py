@@ -59,6 +59,11 @@ class numbers(unittest.TestCase):
         self.assertEqual(r["floor"]["median"], 1)
         self.assertEqual(r["ratio_to_best_peer"], 0.5)
 
+    def test_a_loop_written_by_hand_is_no_peer_either(self):
+        r = compare.result("r", "u", "lower", {"sennit": [2], "go": [4], "io_uring": [1], "floor": [1]})
+        self.assertEqual(set(r["systems"]), {"sennit", "go", "io_uring"})
+        self.assertEqual(r["ratio_to_best_peer"], 0.5)
+
     def test_what_is_not_there_is_a_dash(self):
         self.assertEqual(compare.cell(None), "-")
         self.assertEqual(compare.cell({"median": 1234.5, "min": 0.5, "max": 20000.1}), "1234 (0.5..20000)")
@@ -380,6 +385,15 @@ class programs(unittest.TestCase):
 
     def test_floor(self):
         self.run_all("floor")
+
+    def test_a_server_that_cannot_says_why(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            (pathlib.Path(scratch) / "echo_load").symlink_to(PROGRAMS / "echo_load")
+            path = pathlib.Path(scratch) / "server"
+            path.write_text('#!/bin/sh\n[ "$1" != --serve ] || echo "cannot be here: no rings"\n')
+            path.chmod(0o755)
+            with self.assertRaisesRegex(compare.cannot, "^be here: no rings$"):
+                compare.program(path).measure(self.benchmarks["echo_64"], 0, compare.cpus_for(1))
 
     def test_unknown_names_are_refused(self):
         for arguments in ["nothing", "0"], ["mutex_uncontended"], []:

@@ -180,16 +180,19 @@ inline int program(int argc, char** argv, const char* version,
     for (const auto& s : servers) std::for_each(s.names.begin(), s.names.end(), print);
     return 0;
   }
-  for (const auto& s : servers) {
-    if (argc == 2 && s.how == what) return s.serve(), 0;
-  }
+  const auto served = std::find_if(servers.begin(), servers.end(), [&](auto& s) { return s.how == what; });
   const auto found = std::find_if(benchmarks.begin(), benchmarks.end(), [&](auto& b) { return b.name == what; });
-  if (argc != 3 || found == benchmarks.end()) {
+  const bool serves = argc == 2 && served != servers.end();
+  if (!serves && (argc != 3 || found == benchmarks.end())) {
     std::fprintf(stderr, "usage: %s --version | --list | --serve... | NAME SECONDS\n", argv[0]);
     return 2;
   }
   try {
-    found->run(std::strtod(argv[2], nullptr));
+    if (serves) {
+      served->serve();
+    } else {
+      found->run(std::strtod(argv[2], nullptr));
+    }
   } catch (const cannot& e) {
     std::printf("cannot %s\n", e.what());
   } catch (const std::exception& e) {

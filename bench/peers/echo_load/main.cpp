@@ -2,9 +2,10 @@
 //
 // usage: echo_load SERVER NAME SECONDS
 //
-// Starts `SERVER --serve` (idle_9900: --serve-idle), which prints "PORT n" and echoes what its connections say; it
-// stays on the CPUs that this process is started on, while the load takes the others and never sleeps. Each connection
-// has so many messages under way and sends another for each that is back, as soon as it is; every byte is checked.
+// Starts `SERVER --serve` (idle_9900: --serve-idle), which prints "PORT n" and echoes what its connections say, or
+// prints "cannot REASON"; it stays on the CPUs that this process is started on, while the load takes the others and
+// never sleeps. Each connection has so many messages under way and sends another for each that is back, as soon as it
+// is; every byte is checked.
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -49,10 +50,14 @@ class server_process {
     }
     ::close(ends[1]);
     std::FILE* const said = ::fdopen(ends[0], "r");
-    unsigned port = 0;
-    if (std::fscanf(said, "PORT %u", &port) != 1) fail("the server did not say PORT n");
-    port_ = static_cast<std::uint16_t>(port);
+    char line[256] = "";
+    if (std::fgets(line, sizeof line, said) == nullptr) fail("the server said nothing");
     std::fclose(said);
+    const std::string_view words = line;
+    if (words.starts_with("cannot ")) throw cannot(std::string(words.substr(7, words.find('\n') - 7)));
+    unsigned port = 0;
+    if (std::sscanf(line, "PORT %u", &port) != 1) fail("the server did not say PORT n");
+    port_ = static_cast<std::uint16_t>(port);
     if (::clock_getcpuclockid(child_, &clock_) != 0) fail("clock_getcpuclockid");
   }
   ~server_process() {
