@@ -102,6 +102,15 @@ GROUPS = {
             "all the time: from before the spawn until the fiber runs; median. Go has no plain threads, the others that "
             "are left out no spawn from outside",
             "from a store until a thread that does nothing but look sees it", workers=2),
+        benchmark(
+            "steal_2_workers",
+            "a runtime of two workers, of which one has nothing to do; the fiber on the other makes a second one "
+            "runnable, and computes for 100 us before that and after it until that one has begun: the time from one to "
+            "the other, 99 in 100 are not above. First the second fiber is spawned, then it is there and waits for a "
+            "semaphore (Go: a channel). Who has not begun after 10 ms is let begin by yields where it is: tokio does "
+            "not steal what a task has made runnable last. Other work of the machine is in it",
+            "from a write to an eventfd until a thread that sleeps in its read is back, 99 in 100", workers=2,
+            results=(("steal_spawned_p99", "us", "lower"), ("steal_woken_p99", "us", "lower"))),
     ),
     "memory": (
         memory("memory_100k",

@@ -77,6 +77,13 @@ inline double median(std::vector<double>& values) {
   return *middle;
 }
 
+/// The value that the part q of all, 0 to 1, are not above.
+inline double quantile(std::vector<double>& values, double q) {
+  const auto at = values.begin() + static_cast<std::ptrdiff_t>(q * static_cast<double>(values.size() - 1));
+  std::nth_element(values.begin(), at, values.end());
+  return *at;
+}
+
 /// The number behind `name` in a file of lines "Name:  number kB", e.g. /proc/self/status, in bytes.
 inline double bytes_in(const char* file, std::string_view name) {
   std::FILE* const in = std::fopen(file, "r");

@@ -235,10 +235,6 @@ void idle_9900(const char* path, double seconds) {
   report("idle_9900", std::max(server.memory() - before, 0.0) / static_cast<double>(w.connections));
 }
 
-double quantile(const std::vector<double>& sorted, double q) {
-  return sorted[static_cast<std::size_t>(q * static_cast<double>(sorted.size() - 1))];
-}
-
 /// How many messages a second a server does with 64 connections, and the latencies at a part of that.
 void tail_64(const char* path, double seconds) {
   constexpr workload w{"tail_64", 64, 64, 1};
@@ -254,7 +250,6 @@ void tail_64(const char* path, double seconds) {
   report("tail_64_capacity", capacity);
   for (const int percent : {50, 80}) {
     load.at_rate(capacity * percent / 100, each);
-    std::sort(load.latencies.begin(), load.latencies.end());
     const std::string at = "tail_64_at_" + std::to_string(percent);
     report((at + "_p50").c_str(), quantile(load.latencies, 0.5));
     report((at + "_p99").c_str(), quantile(load.latencies, 0.99));

@@ -107,9 +107,9 @@ void getppid(double seconds) {
   });
 }
 
-/// Reports the median way of a sign from one thread to another: give(turn) here makes await(turn), which returns the
+/// The nanoseconds that signs take from one thread to another: give(turn) here makes await(turn), which returns the
 /// turn that has come, return there.
-void signs(const char* name, double seconds, std::chrono::microseconds between, auto&& give, auto&& await) {
+std::vector<double> signs(double seconds, std::chrono::microseconds between, auto&& give, auto&& await) {
   static constexpr std::uint64_t last = ~std::uint64_t{0};
   std::atomic<std::uint64_t> seen{0};
   steady::time_point came;
@@ -131,27 +131,28 @@ void signs(const char* name, double seconds, std::chrono::microseconds between, 
     each.push_back(std::chrono::duration<double, std::nano>(came - given).count());
   }
   give(last);
-  report(name, median(each));
+  return each;
 }
 
 /// A thread that asks until it sees.
 void wake_2_workers(double seconds) {
   std::atomic<std::uint64_t> now{0};
-  signs(
-      "wake_2_workers", seconds, {}, [&](std::uint64_t turn) { now.store(turn, std::memory_order_release); },
+  auto each = signs(
+      seconds, {}, [&](std::uint64_t turn) { now.store(turn, std::memory_order_release); },
       [&](std::uint64_t turn) {
         for (;;) {
           if (const std::uint64_t v = now.load(std::memory_order_acquire); v >= turn) return v;
         }
       });
+  report("wake_2_workers", median(each));
 }
 
 /// A thread that the kernel wakes; it has time to fall asleep.
-void eventfd_wake(double seconds) {
+std::vector<double> kernel_wakes(double seconds, std::chrono::microseconds between) {
   const int fd = ::eventfd(0, EFD_CLOEXEC);
   std::atomic<std::uint64_t> now{0};
-  signs(
-      "eventfd_wake", seconds, std::chrono::microseconds(50),
+  auto each = signs(
+      seconds, between,
       [&](std::uint64_t turn) {
         now.store(turn, std::memory_order_relaxed);
         if (::eventfd_write(fd, 1) != 0) fail("eventfd_write");
@@ -162,6 +163,17 @@ void eventfd_wake(double seconds) {
         return now.load(std::memory_order_relaxed);
       });
   ::close(fd);
+  return each;
+}
+void eventfd_wake(double seconds) {
+  auto each = kernel_wakes(seconds, std::chrono::microseconds(50));
+  report("eventfd_wake", median(each));
+}
+void steal_2_workers(double seconds) {
+  for (const char* const name : {"steal_spawned_p99", "steal_woken_p99"}) {
+    auto each = kernel_wakes(seconds / 2, std::chrono::microseconds(100));
+    report(name, quantile(each, 0.99) / 1e3);
+  }
 }
 
 #if defined(SENNIT_BARE_SWITCH)
@@ -211,6 +223,7 @@ constexpr benchmark benchmarks[] = {
     {"skynet_1m", skynet_1m},
     {"skynet_1m_2_workers", skynet_1m_2_workers},
     {"wake_2_workers", wake_2_workers},
+    {"steal_2_workers", steal_2_workers},
     {"memory_100k", memory_100k},
     {"memory_1m", memory_1m},
 #if defined(SENNIT_BARE_SWITCH)

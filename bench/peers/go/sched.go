@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"sort"
 	"strconv"
 	"strings"
 	"sync"
@@ -163,6 +164,49 @@ func skynet(name string) func(float64) {
 	}
 }
 
+// When a goroutine has begun, in nanoseconds after another moment; 0: not yet.
+type beginning struct{ at int64 }
+
+func (b *beginning) now(origin time.Time) { atomic.StoreInt64(&b.at, time.Since(origin).Nanoseconds()) }
+
+// ready(b, origin) makes a goroutine runnable that calls b.now(origin), by one that keeps its P busy before and after
+// that. Reports the microseconds until it has begun, of 99 in 100.
+func measureSteals(name string, seconds float64, ready func(b *beginning, origin time.Time)) {
+	origin := time.Now()
+	var each []float64
+	for len(each) < 9 || time.Since(origin).Seconds() < seconds {
+		for busy := time.Now(); time.Since(busy) < 100*time.Microsecond; {
+		}
+		var other beginning
+		made := time.Since(origin)
+		ready(&other, origin)
+		for atomic.LoadInt64(&other.at) == 0 {
+			if time.Since(origin) > made+10*time.Millisecond {
+				runtime.Gosched()
+			}
+		}
+		each = append(each, float64(other.at-made.Nanoseconds())/1e3)
+	}
+	sort.Float64s(each)
+	report(name, each[int(0.99*float64(len(each)-1))])
+}
+
+func steals(seconds float64) {
+	measureSteals("steal_spawned_p99", seconds/2, func(b *beginning, origin time.Time) { go b.now(origin) })
+	type wish struct {
+		b      *beginning
+		origin time.Time
+	}
+	wanted := make(chan wish, 1)
+	go func() {
+		for w := range wanted {
+			w.b.now(w.origin)
+		}
+	}()
+	measureSteals("steal_woken_p99", seconds/2, func(b *beginning, origin time.Time) { wanted <- wish{b, origin} })
+	close(wanted)
+}
+
 func footprint() (bytes float64, maps float64) {
 	bytes = bytesIn("/proc/self/smaps_rollup", "Rss:") + bytesIn("/proc/self/status", "VmPTE:")
 	file, err := os.Open("/proc/self/maps")
@@ -219,6 +263,7 @@ var schedBenchmarks = []benchmark{
 	{"skynet_1m", 1, skynet("skynet_1m")},
 	{"yield_1k_2_workers", 2, yields("yield_1k_2_workers", 1000, 1)},
 	{"skynet_1m_2_workers", 2, skynet("skynet_1m_2_workers")},
+	{"steal_2_workers", 2, steals},
 	{"memory_100k", 1, parked("memory_100k", 100000)},
 	{"memory_1m", 1, parked("memory_1m", 1000000)},
 }

@@ -2,6 +2,7 @@
 #include <atomic>
 #include <cstddef>
 #include <thread>
+#include <vector>
 
 #include <sennit/sennit.hpp>
 
@@ -43,6 +44,57 @@ void wake_2_workers(double seconds) {
   });
 }
 
+/// When a fiber has begun.
+struct beginning {
+  std::atomic<bool> happened{false};
+  bench::steady::time_point at;
+
+  void now() {
+    at = bench::steady::now();
+    happened.store(true, std::memory_order_release);
+  }
+};
+
+/// make(beginning) makes a fiber runnable that says when it begins, by a fiber that keeps its worker busy before and
+/// after that. Reports the microseconds until it has begun, of 99 in 100.
+void measure_steals(const char* name, double seconds, auto&& make) {
+  std::vector<double> each;
+  for (const double begin = bench::wall_seconds(); each.size() < 9 || bench::wall_seconds() < begin + seconds;) {
+    for (const auto end = bench::steady::now() + std::chrono::microseconds(100); bench::steady::now() < end;) {}
+    beginning other;
+    const auto made = bench::steady::now();
+    make(other);
+    const auto end = made + std::chrono::milliseconds(10);
+    while (!other.happened.load(std::memory_order_acquire)) {
+      if (bench::steady::now() > end) sennit_system::yield();
+    }
+    each.push_back(std::chrono::duration<double, std::micro>(other.at - made).count());
+  }
+  bench::report(name, bench::quantile(each, 0.99));
+}
+
+void steal_2_workers(double seconds) {
+  sennit_system::on_workers(2, [&] {
+    measure_steals("steal_spawned_p99", seconds / 2, [](beginning& other) { sennit::go([&other] { other.now(); }); });
+    sennit::binary_semaphore wanted(0);
+    beginning* said_by = nullptr;  // null: nobody is to begin any more
+    sennit::fiber other([&] {
+      for (;;) {
+        wanted.acquire();
+        if (said_by == nullptr) return;
+        said_by->now();
+      }
+    });
+    measure_steals("steal_woken_p99", seconds / 2, [&](beginning& b) {
+      said_by = &b;
+      wanted.release();
+    });
+    said_by = nullptr;
+    wanted.release();
+    other.join();
+  });
+}
+
 void switches(double seconds) {
   sennit::detail::with_two_contexts([&](auto&& switch_twice) { bench::measure("switch", seconds, 2, switch_twice); });
 }
@@ -60,6 +112,7 @@ constexpr bench::benchmark benchmarks[] = {
     bench::yield_1k_2_workers<sennit_system>,
     bench::skynet_1m_2_workers<sennit_system>,
     {"wake_2_workers", wake_2_workers},
+    {"steal_2_workers", steal_2_workers},
     bench::memory_100k<sennit_system>,
     bench::memory_1m<sennit_system>,
 };

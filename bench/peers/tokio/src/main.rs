@@ -281,7 +281,7 @@ fn main() {
         }
         [name, seconds] if seconds.parse::<f64>().is_ok() => {
             let runtime = match name {
-                "ping_pong_2_workers" | "yield_1k_2_workers" | "skynet_1m_2_workers" => {
+                "ping_pong_2_workers" | "yield_1k_2_workers" | "skynet_1m_2_workers" | "steal_2_workers" => {
                     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()
                 }
                 _ => tokio::runtime::Builder::new_current_thread().enable_time().build(),

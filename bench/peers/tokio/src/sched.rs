@@ -5,12 +5,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::*};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::{spawn, yield_now};
 
-pub const NAMES: [&str; 13] = [
+pub const NAMES: [&str; 14] = [
     "yield_2",
     "yield_2_sites_8",
     "yield_1k",
@@ -22,6 +22,7 @@ pub const NAMES: [&str; 13] = [
     "yield_1k_2_workers",
     "skynet_1m_2_workers",
     "wake_2_workers",
+    "steal_2_workers",
     "memory_100k",
     "memory_1m",
 ];
@@ -194,6 +195,55 @@ async fn wake(seconds: f64) {
     spawner.join().unwrap();
 }
 
+/// ready(begun, origin) makes a task runnable that stores the nanoseconds since `origin` into `begun`, by one that keeps
+/// its worker busy before and after that. Reports the microseconds until it has begun, of 99 in 100.
+async fn measure_steals(name: &str, seconds: f64, ready: impl Fn(Arc<AtomicU64>, Instant)) {
+    let origin = Instant::now();
+    let mut each = Vec::new();
+    while each.len() < 9 || origin.elapsed().as_secs_f64() < seconds {
+        let busy = Instant::now();
+        while busy.elapsed() < Duration::from_micros(100) {}
+        let begun = Arc::new(AtomicU64::new(0));
+        let made = origin.elapsed();
+        ready(begun.clone(), origin);
+        while begun.load(Acquire) == 0 {
+            if origin.elapsed() > made + Duration::from_millis(10) {
+                yield_now().await;
+            }
+        }
+        each.push(begun.load(Acquire) - made.as_nanos() as u64);
+    }
+    each.sort();
+    report(name, each[((each.len() - 1) as f64 * 0.99) as usize] as f64 / 1e3);
+}
+
+async fn steals(seconds: f64) {
+    fn now(begun: &AtomicU64, origin: Instant) {
+        begun.store(origin.elapsed().as_nanos() as u64, Release)
+    }
+    measure_steals("steal_spawned_p99", seconds / 2.0, |begun, origin| {
+        spawn(async move { now(&begun, origin) });
+    })
+    .await;
+    let wish: Arc<Mutex<Option<(Arc<AtomicU64>, Instant)>>> = Arc::new(Mutex::new(None));
+    let wanted = Arc::new(Semaphore::new(0));
+    let (its_wish, its_wanted) = (wish.clone(), wanted.clone());
+    let other = spawn(async move {
+        while let Ok(permit) = its_wanted.acquire().await {
+            permit.forget();
+            let (begun, origin) = its_wish.lock().unwrap().take().unwrap();
+            now(&begun, origin);
+        }
+    });
+    measure_steals("steal_woken_p99", seconds / 2.0, |begun, origin| {
+        *wish.lock().unwrap() = Some((begun, origin));
+        wanted.add_permits(1);
+    })
+    .await;
+    wanted.close();
+    other.await.unwrap();
+}
+
 struct Footprint {
     bytes: f64,
     maps: usize,
@@ -248,6 +298,7 @@ pub async fn run(name: &str, seconds: f64) {
         "spawn_1m" => spawn_1m(seconds).await,
         "skynet_1m" | "skynet_1m_2_workers" => skynet(name, seconds).await,
         "wake_2_workers" => wake(seconds).await,
+        "steal_2_workers" => steals(seconds).await,
         "memory_100k" => parked(name, seconds, 100_000).await,
         "memory_1m" => parked(name, seconds, 1_000_000).await,
         _ => fail("usage: tokio --version | --list | --serve | --serve-idle | NAME SECONDS"),
