@@ -5,6 +5,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include <sennit/fiber.hpp>
 #include <sennit/future.hpp>
@@ -89,6 +90,8 @@ class spawner {
 };
 
 }  // namespace detail
+
+struct fiber_info;
 
 /// Options of a runtime: every knob has a default that was measured (docs/design.md).
 struct options {
@@ -186,6 +189,10 @@ class runtime : public detail::spawner<runtime> {
 
   [[nodiscard]] SENNIT_API runtime_stats stats() const;
   [[nodiscard]] SENNIT_API unsigned workers() const noexcept;
+  /// All fibers of this runtime that have not ended, by id (sennit/inspect.hpp). They go on meanwhile: each is seen at
+  /// a moment of its own, and held up for a few microseconds if it is woken just then. Any thread or fiber. Throws
+  /// std::bad_alloc.
+  [[nodiscard]] SENNIT_API std::vector<fiber_info> fibers() const;
 
   /// The runtime of the calling fiber; nullptr on a plain thread.
   [[nodiscard]] SENNIT_API static runtime* current() noexcept;
@@ -204,14 +211,14 @@ class runtime : public detail::spawner<runtime> {
 
 /// A runtime with these options around f: starts it, runs f as its first fiber, shuts it down, returns f's result.
 template <class F>
-std::invoke_result_t<F> run(const options& opts, F&& f) {
+std::invoke_result_t<F> run(const options& opts, F&& f, std::source_location where = std::source_location::current()) {
   runtime rt(opts);
-  return rt.run(std::forward<F>(f));
+  return rt.run(std::forward<F>(f), where);
 }
 /// The same with default options.
 template <class F>
-std::invoke_result_t<F> run(F&& f) {
-  return run(options{}, std::forward<F>(f));
+std::invoke_result_t<F> run(F&& f, std::source_location where = std::source_location::current()) {
+  return run(options{}, std::forward<F>(f), where);
 }
 
 }  // namespace sennit::inline v0

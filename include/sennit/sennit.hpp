@@ -16,6 +16,7 @@
 #include <sennit/fiber_local.hpp>
 #include <sennit/file.hpp>
 #include <sennit/future.hpp>
+#include <sennit/inspect.hpp>
 #include <sennit/io.hpp>
 #include <sennit/latch.hpp>
 #include <sennit/mutex.hpp>

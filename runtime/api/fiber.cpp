@@ -124,7 +124,7 @@ fiber_block* spawn(task&& work, spawn_options o) {
       f->drop_work();
       local_map::end(f->locals);
       f->state.set_done();
-      f->refs.store(1, release);  // mm:block-refs: no handle has been made
+      if (!o.detached) f->refs.fetch_sub(1, acq_rel);  // mm:block-refs: no handle has been made
       scheduler::release(*f, this_worker());
       throw;
     }

@@ -3,6 +3,7 @@
 #include <sennit/error.hpp>
 #include <sennit/runtime.hpp>
 
+#include "api/runtime_list.hpp"
 #include "base/check.hpp"
 #include "sched/current.hpp"
 #include "sched/scheduler.hpp"
@@ -12,12 +13,20 @@ namespace sennit::inline v0 {
 runtime::runtime(const options& opts)
     : link_(std::make_shared<detail::runtime_link>()), core_(new detail::scheduler(*this, opts)) {
   link_->open(core_);
+  try {
+    detail::runtime_list::of_process().add(*core_);
+  } catch (...) {
+    link_->cut();
+    delete core_;
+    throw;
+  }
 }
 
 runtime::~runtime() {
   // In the child of a fork the workers are gone and their locks may be held for ever: leave everything as it is.
   if (core_->lost_by_fork()) return;
   if (!core_->draining()) core_->shutdown(core_->settings().shutdown_timeout.count());
+  detail::runtime_list::of_process().remove(*core_);
   link_->cut();
   delete core_;
 }

@@ -135,6 +135,15 @@ class alignas(64) fiber_block : public waiter {
     std::construct_at(&wait);
   }
 
+  /// A reference for whoever finds the block in the slab; false if nobody has one, so that it is nobody's.
+  [[nodiscard]] bool hold() noexcept {
+    std::uint32_t seen = refs.load(relaxed);  // mm:block-refs
+    while (seen != 0) {
+      if (refs.compare_exchange_weak(seen, seen + 1, acquire, relaxed)) return true;  // mm:block-refs
+    }
+    return false;
+  }
+
   /// Asked by whoever has it in hand while it does not run; TSan knows no edge back to the fiber, which writes it.
   [[nodiscard]] SENNIT_NO_TSAN bool pinned() const noexcept { return pins != 0; }
   /// The same. May run next on whichever worker readies it.

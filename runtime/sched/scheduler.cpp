@@ -158,6 +158,13 @@ void scheduler::release(fiber_block& f, worker* w) noexcept {
   }
 }
 
+void scheduler::hold_fibers(std::vector<fiber_block*>& out) {
+  slab_->for_each([&](fiber_block& f) {
+    out.push_back(&f);  // before the reference: it may throw
+    if (!f.hold()) out.pop_back();
+  });
+}
+
 void scheduler::start(fiber_block& f) noexcept {
   worker* w = this_worker();
   if (w != nullptr && &w->home == this) {

@@ -36,6 +36,8 @@ class scheduler {
   fiber_block* allocate() noexcept;
   /// Gives up a reference to `f`.
   static void release(fiber_block& f, worker* w) noexcept;
+  /// Appends all fibers there are, each with a reference that the caller gives up by release(). Throws bad_alloc.
+  void hold_fibers(std::vector<fiber_block*>& out);
   /// Makes a new fiber runnable.
   void start(fiber_block& f) noexcept;
 

@@ -1,0 +1,52 @@
+#pragma once
+// Seeing inside a running program: what fibers there are, what each waits for, and since when.
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <iosfwd>
+#include <optional>
+#include <source_location>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include <sennit/detail/config.hpp>
+
+namespace sennit::inline v0 {
+
+enum class fiber_state : std::uint8_t {
+  runnable,  ///< queued, or about to be, and perhaps not begun
+  running,   ///< on a worker, at the moment of the look
+  waiting,   ///< parked
+};
+
+/// A fiber as it was at one moment. Where not told otherwise, what is not known of a fiber that does not wait is empty.
+struct fiber_info {
+  std::uint64_t id = 0;  ///< unique in the process
+  std::string name;
+  fiber_state state = fiber_state::runnable;
+  std::optional<unsigned> worker;  ///< which runs it, or ran it last
+  std::source_location spawned_at;
+  std::string_view waits_for;          ///< "mutex", "channel receive", "read", ...
+  const void* object = nullptr;        ///< the primitive that it waits on
+  std::optional<int> descriptor;       ///< of a read or write
+  std::chrono::nanoseconds waiting{};  ///< for how long, as of its worker's last look at the clock before it parked
+  std::optional<std::chrono::nanoseconds> deadline_in;  ///< of this wait: from now, negative if it has passed
+  std::size_t stack_reserved = 0;                       ///< usable bytes
+  std::size_t stack_resident = 0;                       ///< bytes in memory now
+  std::size_t stack_high_water = 0;  ///< bytes below the top that this stack's deepest user has touched
+};
+
+/// Writes the fibers of all runtimes of this process as text, a paragraph each; those that wait in the same way and
+/// were spawned at the same place together. From any thread or fiber; blocks as the output does. Nothing is written to
+/// a stream that has failed. Throws std::bad_alloc.
+SENNIT_API void dump_fibers(std::ostream& out);
+/// The same. Throws std::system_error.
+SENNIT_API void dump_fibers(std::FILE* out);
+/// The same to a descriptor, which may be non-blocking.
+SENNIT_API void dump_fibers(int fd);
+SENNIT_API void dump_fibers(int fd, std::error_code& ec);
+
+}  // namespace sennit::inline v0

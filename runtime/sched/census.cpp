@@ -1,0 +1,85 @@
+#include "sched/census.hpp"
+
+#include <algorithm>
+
+#include "sched/current.hpp"
+#include "sched/scheduler.hpp"
+
+namespace sennit::inline v0::detail {
+namespace {
+
+/// References to fibers, which keep their blocks from being used for others.
+class held_fibers {
+ public:
+  explicit held_fibers(scheduler& home) { home.hold_fibers(all_); }
+  ~held_fibers() {
+    for (fiber_block* f : all_) scheduler::release(*f, this_worker());
+  }
+  held_fibers(const held_fibers&) = delete;
+  held_fibers& operator=(const held_fibers&) = delete;
+  [[nodiscard]] const std::vector<fiber_block*>& all() const noexcept { return all_; }
+
+ private:
+  std::vector<fiber_block*> all_;
+};
+
+/// While it lives, a fiber that is parked does not run, whoever wakes it.
+class inspection {
+ public:
+  explicit inspection(fiber_block& f) noexcept : f_(f), parked_(f.state.begin_inspect()) {}
+  ~inspection() {
+    if (parked_ && f_.state.end_inspect()) f_.home->make_ready(f_);
+  }
+  inspection(const inspection&) = delete;
+  inspection& operator=(const inspection&) = delete;
+  [[nodiscard]] bool parked() const noexcept { return parked_; }
+
+ private:
+  fiber_block& f_;
+  const bool parked_;
+};
+
+void look_at_wait(const fiber_block& f, fiber_view& out) {
+  out.state = fiber_view::how::parked;
+  out.worker = f.last->index;
+  out.wait_for = f.wait_for;
+  out.object = f.wait.object;
+  out.since = f.wait.since;
+  // A timer of an earlier wait has an earlier epoch.
+  if (f.wait.timer.epoch == f.state.epoch()) out.deadline = f.wait.timer.deadline;
+  // The fiber is inside an operation on the slot, which keeps its descriptor.
+  if (f.wait_for == wait_kind::read || f.wait_for == wait_kind::write) {
+    out.fd = static_cast<const io_slot*>(f.wait.object)->fd();
+  }
+  out.stack_reserved = usable_bytes(f.memory.cls);
+  out.stack_resident = resident_bytes(f.memory);
+  out.stack_high_water = high_water(f.memory);
+}
+
+}  // namespace
+
+std::vector<fiber_view> take_census(scheduler& home) {
+  const held_fibers held(home);
+  std::vector<fiber_view> out;
+  out.reserve(held.all().size());
+  for (fiber_block* f : held.all()) {
+    if (f->state.is_done()) continue;
+    fiber_view& seen = out.emplace_back();
+    seen.id = f->id;
+    seen.name = f->name();
+    seen.where = f->where;
+    if (const inspection looking(*f); looking.parked()) {
+      look_at_wait(*f, seen);
+    } else {
+      for (const auto& w : home.workers()) {
+        if (w->seen_running() != f) continue;
+        seen.state = fiber_view::how::running;
+        seen.worker = w->index;
+      }
+    }
+  }
+  std::ranges::sort(out, {}, &fiber_view::id);
+  return out;
+}
+
+}  // namespace sennit::inline v0::detail
