@@ -103,6 +103,14 @@ GROUPS = {
             "are left out no spawn from outside",
             "from a store until a thread that does nothing but look sees it", workers=2),
         benchmark(
+            "spawn_across",
+            "a fiber of a runtime of one worker spawns a fiber on another such runtime, whose worker is awake because a "
+            "fiber yields there all the time, and keeps its own worker until that one runs: from before the spawn until "
+            "then; median. tokio: two runtimes of current_thread. Go has one scheduler and can not say where: the "
+            "goroutine that yields takes from a channel what it is to spawn. Left out: a worker that sleeps, and others "
+            "that spawn at the same time",
+            "from a store until a thread that does nothing but look sees it", workers=2),
+        benchmark(
             "steal_2_workers",
             "a runtime of two workers, of which one has nothing to do; the fiber on the other makes a second one "
             "runnable, and computes for 100 us before that and after it until that one has begun: the time from one to "

@@ -134,8 +134,8 @@ std::vector<double> signs(double seconds, std::chrono::microseconds between, aut
   return each;
 }
 
-/// A thread that asks until it sees.
-void wake_2_workers(double seconds) {
+/// A thread that asks until it sees; the median.
+void stores(const char* name, double seconds) {
   std::atomic<std::uint64_t> now{0};
   auto each = signs(
       seconds, {}, [&](std::uint64_t turn) { now.store(turn, std::memory_order_release); },
@@ -144,8 +144,10 @@ void wake_2_workers(double seconds) {
           if (const std::uint64_t v = now.load(std::memory_order_acquire); v >= turn) return v;
         }
       });
-  report("wake_2_workers", median(each));
+  report(name, median(each));
 }
+void wake_2_workers(double seconds) { stores("wake_2_workers", seconds); }
+void spawn_across(double seconds) { stores("spawn_across", seconds); }
 
 /// A thread that the kernel wakes; it has time to fall asleep.
 std::vector<double> kernel_wakes(double seconds, std::chrono::microseconds between) {
@@ -223,6 +225,7 @@ constexpr benchmark benchmarks[] = {
     {"skynet_1m", skynet_1m},
     {"skynet_1m_2_workers", skynet_1m_2_workers},
     {"wake_2_workers", wake_2_workers},
+    {"spawn_across", spawn_across},
     {"steal_2_workers", steal_2_workers},
     {"memory_100k", memory_100k},
     {"memory_1m", memory_1m},

@@ -164,6 +164,35 @@ func skynet(name string) func(float64) {
 	}
 }
 
+// Go can not say where: a goroutine that yields all the time, on the other P because this one never yields, looks for
+// what it is to spawn.
+func spawnAcross(seconds float64) {
+	work := make(chan func(), 1)
+	var over int32
+	go func() {
+		for atomic.LoadInt32(&over) == 0 {
+			select {
+			case f := <-work:
+				go f()
+			default:
+			}
+			runtime.Gosched()
+		}
+	}()
+	var each []float64
+	for begin := time.Now(); len(each) < 9 || time.Since(begin).Seconds() < seconds; {
+		var ran int64 // nanoseconds after begin; 0: not yet
+		called := time.Since(begin)
+		work <- func() { atomic.StoreInt64(&ran, time.Since(begin).Nanoseconds()) }
+		for atomic.LoadInt64(&ran) == 0 {
+		}
+		each = append(each, float64(ran-called.Nanoseconds()))
+	}
+	atomic.StoreInt32(&over, 1)
+	sort.Float64s(each)
+	report("spawn_across", each[len(each)/2])
+}
+
 // When a goroutine has begun, in nanoseconds after another moment; 0: not yet.
 type beginning struct{ at int64 }
 
@@ -263,6 +292,7 @@ var schedBenchmarks = []benchmark{
 	{"skynet_1m", 1, skynet("skynet_1m")},
 	{"yield_1k_2_workers", 2, yields("yield_1k_2_workers", 1000, 1)},
 	{"skynet_1m_2_workers", 2, skynet("skynet_1m_2_workers")},
+	{"spawn_across", 2, spawnAcross},
 	{"steal_2_workers", 2, steals},
 	{"memory_100k", 1, parked("memory_100k", 100000)},
 	{"memory_1m", 1, parked("memory_1m", 1000000)},

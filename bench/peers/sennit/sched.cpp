@@ -44,6 +44,20 @@ void wake_2_workers(double seconds) {
   });
 }
 
+/// The same from a fiber of another runtime, on whose worker it spins.
+void spawn_across(double seconds) {
+  sennit::runtime target({.workers = 1, .stall_threshold = {}});
+  std::atomic<bool> over{false};
+  sennit::fiber awake = target.spawn([&] {
+    while (!over) sennit_system::yield();
+  });
+  sennit_system::on_workers(1, [&] {
+    bench::measure_wakes("spawn_across", seconds, [&](auto&& f) { target.spawn(f).detach(); });
+    over = true;
+    awake.join();
+  });
+}
+
 /// When a fiber has begun.
 struct beginning {
   std::atomic<bool> happened{false};
@@ -112,6 +126,7 @@ constexpr bench::benchmark benchmarks[] = {
     bench::yield_1k_2_workers<sennit_system>,
     bench::skynet_1m_2_workers<sennit_system>,
     {"wake_2_workers", wake_2_workers},
+    {"spawn_across", spawn_across},
     {"steal_2_workers", steal_2_workers},
     bench::memory_100k<sennit_system>,
     bench::memory_1m<sennit_system>,

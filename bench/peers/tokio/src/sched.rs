@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::{spawn, yield_now};
 
-pub const NAMES: [&str; 14] = [
+pub const NAMES: [&str; 15] = [
     "yield_2",
     "yield_2_sites_8",
     "yield_1k",
@@ -22,6 +22,7 @@ pub const NAMES: [&str; 14] = [
     "yield_1k_2_workers",
     "skynet_1m_2_workers",
     "wake_2_workers",
+    "spawn_across",
     "steal_2_workers",
     "memory_100k",
     "memory_1m",
@@ -168,31 +169,53 @@ async fn skynet(name: &str, seconds: f64) {
     report(name, took * 1e3);
 }
 
-/// A plain thread spawns again and again; the target is awake because a task of it does nothing but yield.
+/// Spawns into another runtime again and again; reports the nanoseconds until the task runs, the median.
+fn measure_wakes(name: &str, seconds: f64, target: &Handle) {
+    let begin = Instant::now();
+    let ran = Arc::new(AtomicU64::new(0));
+    let mut each = Vec::new();
+    while each.len() < 9 || begin.elapsed().as_secs_f64() < seconds {
+        ran.store(0, Relaxed);
+        let task_ran = ran.clone();
+        let called = begin.elapsed().as_nanos() as u64;
+        target.spawn(async move { task_ran.store(begin.elapsed().as_nanos() as u64, Release) });
+        while ran.load(Acquire) == 0 {}
+        each.push(ran.load(Acquire) - called);
+    }
+    each.sort();
+    report(name, each[each.len() / 2] as f64);
+}
+
+/// Keeps the runtime awake.
+async fn yield_until(over: Arc<AtomicBool>) {
+    while !over.load(Acquire) {
+        yield_now().await;
+    }
+}
+
+/// From a plain thread.
 async fn wake(seconds: f64) {
     let target = Handle::current();
     let over = Arc::new(AtomicBool::new(false));
     let said_over = over.clone();
     let spawner = std::thread::spawn(move || {
-        let begin = Instant::now();
-        let ran = Arc::new(AtomicU64::new(0));
-        let mut each = Vec::new();
-        while each.len() < 9 || begin.elapsed().as_secs_f64() < seconds {
-            ran.store(0, Relaxed);
-            let task_ran = ran.clone();
-            let called = begin.elapsed().as_nanos() as u64;
-            target.spawn(async move { task_ran.store(begin.elapsed().as_nanos() as u64, Release) });
-            while ran.load(Acquire) == 0 {}
-            each.push(ran.load(Acquire) - called);
-        }
-        each.sort();
-        report("wake_2_workers", each[each.len() / 2] as f64);
+        measure_wakes("wake_2_workers", seconds, &target);
         said_over.store(true, Release);
     });
-    while !over.load(Acquire) {
-        yield_now().await;
-    }
+    yield_until(over).await;
     spawner.join().unwrap();
+}
+
+/// From a task of this runtime.
+async fn spawn_across(seconds: f64) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let target = runtime.handle().clone();
+    let over = Arc::new(AtomicBool::new(false));
+    let its_over = over.clone();
+    let other = std::thread::spawn(move || runtime.block_on(yield_until(its_over)));
+    measure_wakes("spawn_across", seconds, &target);
+    over.store(true, Release);
+    other.join().unwrap();
 }
 
 /// ready(begun, origin) makes a task runnable that stores the nanoseconds since `origin` into `begun`, by one that keeps
@@ -298,6 +321,7 @@ pub async fn run(name: &str, seconds: f64) {
         "spawn_1m" => spawn_1m(seconds).await,
         "skynet_1m" | "skynet_1m_2_workers" => skynet(name, seconds).await,
         "wake_2_workers" => wake(seconds).await,
+        "spawn_across" => spawn_across(seconds).await,
         "steal_2_workers" => steals(seconds).await,
         "memory_100k" => parked(name, seconds, 100_000).await,
         "memory_1m" => parked(name, seconds, 1_000_000).await,
