@@ -63,6 +63,28 @@ class idle_session : public std::enable_shared_from_this<idle_session> {
   tcp::socket socket_;
 };
 
+/// One byte, and its answer.
+class churn_session : public std::enable_shared_from_this<churn_session> {
+ public:
+  explicit churn_session(tcp::socket&& socket) : socket_(std::move(socket)) { socket_.set_option(tcp::no_delay(true)); }
+
+  void read() {
+    asio::async_read(socket_, asio::buffer(&said_, 1),
+                     [self = shared_from_this()](boost::system::error_code e, std::size_t) {
+                       if (!e) self->write();
+                     });
+  }
+
+ private:
+  void write() {
+    asio::async_write(socket_, asio::buffer(&said_, 1),
+                      [self = shared_from_this()](boost::system::error_code, std::size_t) {});
+  }
+
+  tcp::socket socket_;
+  char said_ = 0;
+};
+
 template <class Session>
 void accept(tcp::acceptor& acceptor) {
   acceptor.async_accept([&](boost::system::error_code e, tcp::socket socket) {
@@ -72,22 +94,20 @@ void accept(tcp::acceptor& acceptor) {
   });
 }
 
-void serve(bool idle) {
+template <class Session>
+void serve() {
   asio::io_context context(1);
   tcp::acceptor acceptor(context, {asio::ip::address_v4::loopback(), 0});
   acceptor.listen(4096);
   bench::say_port(acceptor.local_endpoint().port());
-  if (idle) {
-    accept<idle_session>(acceptor);
-  } else {
-    accept<session>(acceptor);
-  }
+  accept<Session>(acceptor);
   context.run();
 }
 
 constexpr bench::server servers[] = {
-    {"--serve", bench::echo_names, [] { serve(false); }},
-    {"--serve-idle", bench::idle_names, [] { serve(true); }},
+    {"--serve", bench::echo_names, serve<session>},
+    {"--serve-idle", bench::idle_names, serve<idle_session>},
+    {"--serve-churn", bench::churn_names, serve<churn_session>},
 };
 
 }  // namespace

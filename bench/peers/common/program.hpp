@@ -162,6 +162,8 @@ struct server {
 inline constexpr std::string_view echo_names[] = {"echo_1",     "echo_64",           "echo_1000", "echo_9900",
                                                   "echo_64_4k", "echo_64_pipelined", "tail_64"};
 inline constexpr std::string_view idle_names[] = {"idle_9900"};
+/// Of the group io, made by echo_load.
+inline constexpr std::string_view churn_names[] = {"tcp_churn"};
 /// Of the group http, made by bench/http_load.py; for the bare ones a server does not parse what it is asked.
 inline constexpr std::string_view http_names[] = {"http_64", "http_1000"};
 inline constexpr std::string_view http_bare_names[] = {"http_64_bare"};

@@ -1,11 +1,11 @@
-// The load of the group echo, the same for all servers, whatever their language.
+// The load of the group echo and of tcp_churn, the same for all servers, whatever their language.
 //
 // usage: echo_load SERVER NAME SECONDS
 //
-// Starts `SERVER --serve` (idle_9900: --serve-idle), which prints "PORT n" and echoes what its connections say, or
-// prints "cannot REASON"; it stays on the CPUs that this process is started on, while the load takes the others and
-// never sleeps. Each connection has so many messages under way and sends another for each that is back, as soon as it
-// is; every byte is checked.
+// Starts `SERVER --serve` (idle_9900: --serve-idle; tcp_churn: --serve-churn), which prints "PORT n" and echoes what
+// its connections say, or prints "cannot REASON"; it stays on the CPUs that this process is started on, while the load
+// takes the others and never sleeps. Each connection has so many messages under way and sends another for each that is
+// back, as soon as it is; every byte is checked.
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -257,6 +257,18 @@ void tail_64(const char* path, double seconds) {
   }
 }
 
+/// CPU time of the server for each connection that says a byte, hears it, and is closed by the server.
+void tcp_churn(const char* path, double seconds) {
+  const server_process server(path, "--serve-churn");
+  leave_these_cpus();
+  const churn_load load(server.port());
+  bench::measure_timed("tcp_churn", seconds, churn_load::at_a_time, [&](std::uint64_t n) {
+    const double begin = server.cpu_seconds();
+    load.run(n);
+    return server.cpu_seconds() - begin;
+  });
+}
+
 void measure(const workload& w, const char* path, double seconds) {
   need_connections(w.connections);
   const server_process server(path, "--serve");
@@ -276,7 +288,7 @@ int main(int argc, char** argv) {
   const std::string_view name = argc == 4 ? argv[2] : "";
   const auto* const found =
       std::find_if(std::begin(workloads), std::end(workloads), [&](auto& w) { return w.name == name; });
-  if (found == std::end(workloads) && name != "idle_9900" && name != "tail_64") {
+  if (found == std::end(workloads) && name != "idle_9900" && name != "tail_64" && name != "tcp_churn") {
     std::fprintf(stderr, "usage: %s SERVER NAME SECONDS\n", argv[0]);
     return 2;
   }
@@ -286,6 +298,8 @@ int main(int argc, char** argv) {
       idle_9900(argv[1], seconds);
     } else if (name == "tail_64") {
       tail_64(argv[1], seconds);
+    } else if (name == "tcp_churn") {
+      tcp_churn(argv[1], seconds);
     } else {
       measure(*found, argv[1], seconds);
     }

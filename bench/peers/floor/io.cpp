@@ -62,37 +62,39 @@ void udp_echo(double seconds) {
   });
 }
 
-void accept_by(unsigned threads, const char* name, double seconds) {
-  const int over = ::eventfd(0, EFD_CLOEXEC);
+/// Answers each connection's one byte, and closes it. After one that says 'q' all of the loops end, by `over`.
+void answer_once(int listener, int over) {
   const auto data = [](int fd) { return reinterpret_cast<void*>(static_cast<std::intptr_t>(fd)); };
-  measure_loops<churn_load>(threads, name, SOCK_STREAM, seconds, churn_load::at_a_time, [&](int listener) {
-    ::fcntl(listener, F_SETFL, O_NONBLOCK);
-    const epoll_set set;
-    set.add(listener, data(listener));
-    set.add(over, data(over));
-    set.serve([&](void* event) {
-      if (event == data(over)) return false;
-      if (event != data(listener)) {
-        const int fd = static_cast<int>(reinterpret_cast<std::intptr_t>(event));
-        char said = 0;
-        if (::recv(fd, &said, 1, 0) != 1) fail("recv");
-        ::send(fd, &said, 1, MSG_NOSIGNAL);
-        ::close(fd);
-        if (said == 'q') ::eventfd_write(over, 1);
-        return true;
-      }
-      for (;;) {
-        const int fd = ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0) return errno == EAGAIN;
-        const int on = 1;
-        ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        set.add(fd, data(fd));
-      }
-    });
+  ::fcntl(listener, F_SETFL, O_NONBLOCK);
+  const epoll_set set;
+  set.add(listener, data(listener));
+  set.add(over, data(over));
+  set.serve([&](void* event) {
+    if (event == data(over)) return false;
+    if (event != data(listener)) {
+      const int fd = static_cast<int>(reinterpret_cast<std::intptr_t>(event));
+      char said = 0;
+      if (::recv(fd, &said, 1, 0) != 1) fail("recv");
+      ::send(fd, &said, 1, MSG_NOSIGNAL);
+      ::close(fd);
+      if (said == 'q') ::eventfd_write(over, 1);
+      return true;
+    }
+    for (;;) {
+      const int fd = ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      if (fd < 0) return errno == EAGAIN;
+      const int on = 1;
+      ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+      set.add(fd, data(fd));
+    }
   });
 }
 
-void tcp_churn(double seconds) { accept_by(1, "tcp_churn", seconds); }
+void accept_by(unsigned threads, const char* name, double seconds) {
+  const int over = ::eventfd(0, EFD_CLOEXEC);
+  measure_loops<churn_load>(threads, name, SOCK_STREAM, seconds, churn_load::at_a_time,
+                            [&](int listener) { answer_once(listener, over); });
+}
 
 void tcp_accept(double seconds) {
   accept_by(1, "tcp_accept_1_worker", seconds);
@@ -155,7 +157,9 @@ void tls_echo(double seconds) {
 #endif
 
 constexpr benchmark benchmarks[] = {
-    {"udp_echo", udp_echo}, {"tcp_churn", tcp_churn}, {"tcp_accept", tcp_accept}, {"file_read_4k", file_read_4k},
+    {"udp_echo", udp_echo},
+    {"tcp_accept", tcp_accept},
+    {"file_read_4k", file_read_4k},
 #if defined(BENCH_TLS)
     {"tls_echo", tls_echo},
 #endif
@@ -191,6 +195,14 @@ void serve_echo(bool idle) {
     }
     return true;
   });
+}
+
+/// The server of tcp_churn.
+void serve_churn() {
+  const int listener = local_socket(SOCK_STREAM, 0, false);
+  if (::listen(listener, 4096) != 0) fail("listen");
+  say_port(local_port(listener));
+  answer_once(listener, ::eventfd(0, EFD_CLOEXEC));
 }
 
 std::span<const bench::benchmark> bench::io_benchmarks() { return benchmarks; }

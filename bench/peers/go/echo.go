@@ -38,6 +38,15 @@ func idleSession(c net.Conn) {
 	}
 }
 
+// One byte, and its answer.
+func churnSession(c net.Conn) {
+	defer c.Close()
+	var said [1]byte
+	if _, err := c.Read(said[:]); err == nil {
+		c.Write(said[:])
+	}
+}
+
 func listen() net.Listener {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

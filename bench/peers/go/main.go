@@ -277,7 +277,7 @@ func main() {
 		for _, b := range benchmarks {
 			fmt.Println(b.name)
 		}
-		for _, name := range append(echoes, httpNames...) {
+		for _, name := range append(append(echoes, httpNames...), "tcp_churn") {
 			fmt.Println(name)
 		}
 		return
@@ -287,6 +287,9 @@ func main() {
 	}
 	if len(os.Args) == 2 && os.Args[1] == "--serve-idle" {
 		serve(idleSession)
+	}
+	if len(os.Args) == 2 && os.Args[1] == "--serve-churn" {
+		serve(churnSession)
 	}
 	if len(os.Args) == 2 && os.Args[1] == "--serve-http" {
 		serveHTTP()

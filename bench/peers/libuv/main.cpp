@@ -21,6 +21,8 @@ struct session {
 
 /// Whether a connection that says nothing is to have no buffer.
 bool spare = false;
+/// Whether a connection ends with its first answer.
+bool once = false;
 
 session& of(void* data) { return *static_cast<session*>(data); }
 
@@ -45,12 +47,13 @@ void have_read(uv_stream_t* stream, ssize_t n, const uv_buf_t*) {
   // uv_try_write is libuv's way to write what the socket takes now; the rest is queued.
   uv_buf_t rest = uv_buf_init(s.bytes->data(), static_cast<unsigned>(n));
   const int now = uv_try_write(stream, &rest, 1);
-  if (now == n) return done(s);
+  if (now == n) return once ? close(s) : done(s);
   if (now < 0 && now != UV_EAGAIN) return close(s);
   rest = uv_buf_init(s.bytes->data() + std::max(now, 0), static_cast<unsigned>(n - std::max(now, 0)));
   must(uv_read_stop(stream));
   must(uv_write(&s.request, stream, &rest, 1, [](uv_write_t* request, int result) {
     if (result < 0) return close(of(request->handle->data));
+    if (once) return close(of(request->handle->data));
     done(of(request->handle->data));
     must(uv_read_start(request->handle, give_buffer, have_read));
   }));
@@ -67,8 +70,7 @@ void have_connection(uv_stream_t* listener, int result) {
   must(uv_read_start(stream, give_buffer, have_read));
 }
 
-void serve(bool idle) {
-  spare = idle;
+void serve() {
   uv_loop_t* const loop = uv_default_loop();
   uv_tcp_t listener;
   must(uv_tcp_init(loop, &listener));
@@ -83,8 +85,17 @@ void serve(bool idle) {
 }
 
 constexpr bench::server servers[] = {
-    {"--serve", bench::echo_names, [] { serve(false); }},
-    {"--serve-idle", bench::idle_names, [] { serve(true); }},
+    {"--serve", bench::echo_names, serve},
+    {"--serve-idle", bench::idle_names,
+     [] {
+       spare = true;
+       serve();
+     }},
+    {"--serve-churn", bench::churn_names,
+     [] {
+       once = true;
+       serve();
+     }},
 };
 
 }  // namespace

@@ -47,28 +47,6 @@ void udp_echo(double seconds) {
   });
 }
 
-void tcp_churn(double seconds) {
-  measure_fiber<churn_load, sennit::tcp_listener>("tcp_churn", seconds, churn_load::at_a_time,
-                                                  [](sennit::tcp_listener& listener) {
-                                                    sennit::scope sessions;
-                                                    sessions.spawn([&] {
-                                                      for (;;) {
-                                                        sessions.spawn([&, stream = listener.accept()]() mutable {
-                                                          std::array<std::byte, 1> said;
-                                                          stream.read_exact(said);
-                                                          stream.write_all(said);
-                                                          if (said[0] == std::byte{'q'}) sessions.request_stop();
-                                                        });
-                                                      }
-                                                    });
-                                                    try {
-                                                      sessions.join();
-                                                    } catch (const std::system_error& e) {  // the fiber that accepts
-                                                      if (e.code() != std::errc::operation_canceled) throw;
-                                                    }
-                                                  });
-}
-
 void accept_by(const char* name, double seconds, unsigned workers) {
   const auto load = load_process::of<churn_load>();
   sennit::run({.workers = workers, .stall_threshold = {}}, [&] {
@@ -124,7 +102,9 @@ void tls_echo(double seconds) {
 #endif
 
 constexpr benchmark benchmarks[] = {
-    {"udp_echo", udp_echo}, {"tcp_churn", tcp_churn}, {"tcp_accept", tcp_accept}, {"file_read_4k", file_read_4k},
+    {"udp_echo", udp_echo},
+    {"tcp_accept", tcp_accept},
+    {"file_read_4k", file_read_4k},
 #if defined(BENCH_TLS)
     {"tls_echo", tls_echo},
 #endif
@@ -182,6 +162,21 @@ void serve_echo(bool idle) {
       } else {
         sennit::go([stream = listener.accept()]() mutable { echo(stream); });
       }
+    }
+  });
+}
+
+/// The server of tcp_churn.
+void serve_churn() {
+  sennit::run({.workers = 1, .stall_threshold = {}}, [] {
+    auto listener = sennit::tcp_listener::bind("127.0.0.1:0");
+    say_port(listener.local_endpoint().port());
+    for (;;) {
+      sennit::go([stream = listener.accept()]() mutable {
+        std::array<std::byte, 1> said;
+        stream.read_exact(said);
+        stream.write_all(said);
+      });
     }
   });
 }
