@@ -28,8 +28,7 @@ set(CMAKE_CXX_COMPILER ${tools}/zig-c++)
 set(CMAKE_AR ${tools}/zig-ar CACHE FILEPATH "")
 set(CMAKE_RANLIB ${tools}/zig-ranlib CACHE FILEPATH "")
 set(CMAKE_INSTALL_NAME_TOOL /bin/false)  # is looked for, and used only to install shared libraries
-set(CMAKE_DISABLE_PRECOMPILE_HEADERS ON)  # this zig makes none
-set(CMAKE_USER_MAKE_RULES_OVERRIDE ${CMAKE_CURRENT_LIST_DIR}/macos/no_pie.cmake)
+set(CMAKE_USER_MAKE_RULES_OVERRIDE ${CMAKE_CURRENT_LIST_DIR}/macos/rules.cmake)
 # Without optimisation zig turns UBSan on.
 set(CMAKE_C_FLAGS_INIT "-fno-sanitize=undefined")
 set(CMAKE_CXX_FLAGS_INIT "-fno-sanitize=undefined")
