@@ -27,7 +27,7 @@ function(sennit_fuzzed program)
 endfunction()
 
 if(NOT SENNIT_FUZZ)
-  if(SENNIT_SANITIZE STREQUAL "thread" OR CMAKE_CROSSCOMPILING)
+  if(SENNIT_SANITIZE STREQUAL "thread" OR CMAKE_CROSSCOMPILING_EMULATOR)
     return()
   endif()
   sennit_test_suite(fuzz replay_test.cpp)

@@ -99,9 +99,9 @@ class chopping_host final : public detail::host {
   }
   std::ptrdiff_t recvmsg(int fd, msghdr* message) noexcept override {
     if (interrupted()) return -EINTR;
-    const cut_list cut(*this, message->msg_iov, message->msg_iovlen);
+    const cut_list cut(*this, message->msg_iov, static_cast<std::size_t>(message->msg_iovlen));
     msghdr shorter = *message;
-    shorter.msg_iovlen = cut.count;
+    shorter.msg_iovlen = static_cast<decltype(shorter.msg_iovlen)>(cut.count);
     const auto result = host::recvmsg(fd, &shorter);
     message->msg_flags = shorter.msg_flags;
     message->msg_controllen = shorter.msg_controllen;
@@ -109,9 +109,9 @@ class chopping_host final : public detail::host {
   }
   std::ptrdiff_t sendmsg(int fd, const msghdr* message) noexcept override {
     if (interrupted()) return -EINTR;
-    const cut_list cut(*this, message->msg_iov, message->msg_iovlen);
+    const cut_list cut(*this, message->msg_iov, static_cast<std::size_t>(message->msg_iovlen));
     msghdr shorter = *message;
-    shorter.msg_iovlen = cut.count;
+    shorter.msg_iovlen = static_cast<decltype(shorter.msg_iovlen)>(cut.count);
     return host::sendmsg(fd, &shorter);
   }
   std::ptrdiff_t readv(int fd, const iovec* parts, std::size_t count) noexcept override {
