@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <map>
+#include <mutex>
 #include <source_location>
 #include <sstream>
 #include <thread>
@@ -41,7 +42,7 @@ TEST_P(inspect_test, tells_what_each_waits_for) {
     event go;
     const auto line = std::source_location::current().line();
     std::array<park_probe, 5> probes;
-    m.lock();
+    std::unique_lock held(m);
     fiber at_mutex(attributes{.name = "at mutex"}, [&] {
       probes[0].here();
       const std::lock_guard lock(m);
@@ -91,7 +92,7 @@ TEST_P(inspect_test, tells_what_each_waits_for) {
       EXPECT_GT(f.stack_high_water, 0u) << name;
     }
 
-    m.unlock();
+    held.unlock();
     c.send(1);
     go.set();
     put(pipe.b.get(), "x");
