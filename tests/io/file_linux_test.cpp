@@ -11,22 +11,13 @@
 #include <sennit/file.hpp>
 #include <sennit/sennit.hpp>
 
+#include "io/files.hpp"
 #include "support/child.hpp"
 #include "support/file_backends.hpp"
 #include "support/runtimes.hpp"
 
 namespace sennit::test {
 namespace {
-
-using bytes = std::vector<std::byte>;
-
-bytes pattern(std::size_t n) {
-  bytes out(n);
-  for (std::size_t i = 0; i < n; ++i) out[i] = static_cast<std::byte>(i * 2654435761U >> 13);
-  return out;
-}
-
-constexpr open_mode create_new = open_mode::read_write | open_mode::create | open_mode::exclusive;
 
 class file_linux_test : public file_backend_test {};
 INSTANTIATE_FILE_BACKENDS(file_linux_test);

@@ -12,6 +12,7 @@
 #include <sennit/file.hpp>
 #include <sennit/sennit.hpp>
 
+#include "io/files.hpp"
 #include "support/child.hpp"
 #include "support/file_backends.hpp"
 #include "support/file_cache.hpp"
@@ -22,21 +23,12 @@ namespace sennit::test {
 namespace {
 
 using namespace std::chrono_literals;
-using bytes = std::vector<std::byte>;
 
 std::span<const std::byte> view(std::string_view text) { return std::as_bytes(std::span(text)); }
 
 std::string text_of(std::span<const std::byte> data) {
   return {reinterpret_cast<const char*>(data.data()), data.size()};
 }
-
-bytes pattern(std::size_t n) {
-  bytes out(n);
-  for (std::size_t i = 0; i < n; ++i) out[i] = static_cast<std::byte>(i * 2654435761U >> 13);
-  return out;
-}
-
-constexpr open_mode create_new = open_mode::read_write | open_mode::create | open_mode::exclusive;
 
 class file_test : public file_backend_test {};
 INSTANTIATE_FILE_BACKENDS(file_test);
