@@ -222,7 +222,9 @@ std::ptrdiff_t ring::run(const file_call& call, wait_bound until) noexcept {
   // Whoever else waits for events takes over.
   if (waiter* const next = slot_->pass_on(direction::read)) ready(*next);
   const bool cut_short = op.result == -ECANCELED || op.result == -EINTR;
-  return ended != case_none && cut_short ? ended_by(ended) : op.result;
+  if (cut_short && ended != case_none) return ended_by(ended);
+  // Not cancelled by us: the kernel could not start a thread for it, as when signals interrupt it again and again.
+  return op.result == -ECANCELED ? ring_declined : op.result;
 }
 
 /// The rings of a runtime. Each worker makes its own at its first call.

@@ -9,6 +9,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <thread>
@@ -16,6 +17,7 @@
 #include <sennit/file.hpp>
 #include <sennit/sennit.hpp>
 
+#include "base/atomic.hpp"
 #include "base/host.hpp"
 #include "base/host_files.hpp"
 #include "base/random.hpp"
@@ -310,6 +312,35 @@ class slow_disk final : public detail::host {
   detail::file_calls& files() noexcept override { return disk; }
   calls disk;
 };
+
+TEST(file_call, what_the_kernel_gives_up_is_done_nevertheless) {
+  // io_uring starts a thread at its first slow call. Signals interrupt that, and after some tries it cancels the call.
+  ::setenv("SENNIT_FILE_BACKEND", "uring", 1);
+  struct sigaction mine{};
+  struct sigaction before{};
+  mine.sa_handler = [](int) {};
+  ::sigaction(SIGPROF, &mine, &before);
+  for (std::size_t i = scaled(1000); i > 0 && !::testing::Test::HasFailure(); --i) {
+    sennit::run({.workers = 1, .stall_threshold = {}}, [] {
+      std::atomic<bool> over{false};
+      const auto pester = [&, who = ::pthread_self()] {
+        while (!over) {
+          ::pthread_kill(who, SIGPROF);
+          for (int n = 0; n < 100; ++n) detail::cpu_pause();
+          std::this_thread::yield();
+        }
+      };
+      const std::jthread one(pester);
+      const std::jthread other(pester);
+      std::error_code ec;
+      static_cast<void>(file::open("/dev/null", open_mode::read, ec));
+      EXPECT_FALSE(ec) << ec.message();
+      over = true;
+    });
+  }
+  ::sigaction(SIGPROF, &before, nullptr);
+  ::unsetenv("SENNIT_FILE_BACKEND");
+}
 
 TEST(file_host, a_slow_disk_stalls_no_worker_and_a_late_write_tells_the_truth) {
   const scratch_directory dir;
