@@ -137,6 +137,60 @@ sennit_context_start:
         .cfi_endproc
         .size   sennit_context_bottom, .-sennit_context_bottom
 
+// void sennit_walk_suspended(void* sp, void* walk) calls `void sennit_walk(void* walk)` in a frame whose unwind rules say
+// that it was called by what was suspended with that sp. An unwinder that starts in sennit_walk goes on there; on that
+// stack nothing is written.
+        .globl  sennit_walk_suspended
+        .hidden sennit_walk_suspended
+        .type   sennit_walk_suspended, %function
+        .p2align 4
+sennit_walk_suspended:
+        .cfi_startproc
+        hint    #34                     // bti c
+        sub     sp, sp, #32
+        .cfi_adjust_cfa_offset 32
+        stp     x29, x30, [sp]
+        str     x19, [sp, #16]
+        .cfi_rel_offset x29, 0
+        .cfi_rel_offset x30, 8
+        .cfi_rel_offset x19, 16
+        mov     x19, x0
+        mov     x0, x1
+        .cfi_remember_state
+        .cfi_def_cfa x19, SENNIT_FRAME_BYTES
+        .cfi_rel_offset d8, SENNIT_FRAME_D8
+        .cfi_rel_offset d9, SENNIT_FRAME_D8 + 8
+        .cfi_rel_offset d10, SENNIT_FRAME_D8 + 16
+        .cfi_rel_offset d11, SENNIT_FRAME_D8 + 24
+        .cfi_rel_offset d12, SENNIT_FRAME_D8 + 32
+        .cfi_rel_offset d13, SENNIT_FRAME_D8 + 40
+        .cfi_rel_offset d14, SENNIT_FRAME_D8 + 48
+        .cfi_rel_offset d15, SENNIT_FRAME_D8 + 56
+        .cfi_rel_offset x19, SENNIT_FRAME_START
+        .cfi_rel_offset x20, SENNIT_FRAME_X20
+        .cfi_rel_offset x21, SENNIT_FRAME_X20 + 8
+        .cfi_rel_offset x22, SENNIT_FRAME_X20 + 16
+        .cfi_rel_offset x23, SENNIT_FRAME_X20 + 24
+        .cfi_rel_offset x24, SENNIT_FRAME_X20 + 32
+        .cfi_rel_offset x25, SENNIT_FRAME_X20 + 40
+        .cfi_rel_offset x26, SENNIT_FRAME_X20 + 48
+        .cfi_rel_offset x27, SENNIT_FRAME_X20 + 56
+        .cfi_rel_offset x28, SENNIT_FRAME_X20 + 64
+        .cfi_rel_offset x29, SENNIT_FRAME_FP
+        .cfi_rel_offset x30, SENNIT_FRAME_RESUME
+        bl      sennit_walk
+        .cfi_restore_state
+        ldp     x29, x30, [sp]
+        ldr     x19, [sp, #16]
+        .cfi_restore x29
+        .cfi_restore x30
+        .cfi_restore x19
+        add     sp, sp, #32
+        .cfi_adjust_cfa_offset -32
+        ret
+        .cfi_endproc
+        .size   sennit_walk_suspended, .-sennit_walk_suspended
+
         .section .note.GNU-stack, "", %progbits
 
         .section .note.gnu.property, "a"

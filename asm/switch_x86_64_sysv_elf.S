@@ -118,6 +118,38 @@ sennit_context_start:
         .cfi_endproc
         .size   sennit_context_bottom, .-sennit_context_bottom
 
+// void sennit_walk_suspended(void* sp, void* walk) calls `void sennit_walk(void* walk)` in a frame whose unwind rules say
+// that it was called by what was suspended with that sp. An unwinder that starts in sennit_walk goes on there; on that
+// stack nothing is written.
+        .globl  sennit_walk_suspended
+        .hidden sennit_walk_suspended
+        .type   sennit_walk_suspended, @function
+        .p2align 4
+sennit_walk_suspended:
+        .cfi_startproc
+        endbr64
+        pushq   %rbx
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset %rbx, 0
+        movq    %rdi, %rbx
+        movq    %rsi, %rdi
+        .cfi_remember_state
+        .cfi_def_cfa %rbx, SENNIT_FRAME_BYTES
+        .cfi_rel_offset %r12, SENNIT_FRAME_R12
+        .cfi_rel_offset %r13, SENNIT_FRAME_R13
+        .cfi_rel_offset %r14, SENNIT_FRAME_R14
+        .cfi_rel_offset %r15, SENNIT_FRAME_R15
+        .cfi_rel_offset %rbx, SENNIT_FRAME_START
+        .cfi_rel_offset %rbp, SENNIT_FRAME_FP
+        call    sennit_walk
+        .cfi_restore_state
+        popq    %rbx
+        .cfi_restore %rbx
+        .cfi_adjust_cfa_offset -8
+        ret
+        .cfi_endproc
+        .size   sennit_walk_suspended, .-sennit_walk_suspended
+
         .section .note.GNU-stack, "", @progbits
 
         .section .note.gnu.property, "a"

@@ -115,3 +115,33 @@ _sennit_context_start:
         call    _sennit_context_main
         ud2
         .cfi_endproc
+
+// void sennit_walk_suspended(void* sp, void* walk) calls `void sennit_walk(void* walk)` in a frame whose unwind rules say
+// that it was called by what was suspended with that sp. An unwinder that starts in sennit_walk goes on there; on that
+// stack nothing is written.
+        .globl  _sennit_walk_suspended
+        .private_extern _sennit_walk_suspended
+        .p2align 4
+_sennit_walk_suspended:
+        .cfi_startproc
+        endbr64
+        pushq   %rbx
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset %rbx, 0
+        movq    %rdi, %rbx
+        movq    %rsi, %rdi
+        .cfi_remember_state
+        .cfi_def_cfa %rbx, SENNIT_FRAME_BYTES
+        .cfi_rel_offset %r12, SENNIT_FRAME_R12
+        .cfi_rel_offset %r13, SENNIT_FRAME_R13
+        .cfi_rel_offset %r14, SENNIT_FRAME_R14
+        .cfi_rel_offset %r15, SENNIT_FRAME_R15
+        .cfi_rel_offset %rbx, SENNIT_FRAME_START
+        .cfi_rel_offset %rbp, SENNIT_FRAME_FP
+        call    _sennit_walk
+        .cfi_restore_state
+        popq    %rbx
+        .cfi_restore %rbx
+        .cfi_adjust_cfa_offset -8
+        ret
+        .cfi_endproc

@@ -3,6 +3,7 @@
 // context_boost.cpp (Boost.Context fcontext). The build selects the file; nothing else knows which one is in.
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "base/sanitizer.hpp"
 
@@ -63,6 +64,11 @@ void destroy_context(context& dead) noexcept;
 /// `to` runs. This is the only switch site of the project. TSan sees contexts as unordered: see tsan_release().
 [[gnu::noinline]] void* switch_context(context& from, context& to, void* transfer, exception_state& live,
                                        bool final = false) noexcept;
+
+/// The return addresses on the stack of `suspended`, innermost first: how many of them `into` has. Nothing is written
+/// to that stack, and nobody may resume it meanwhile. Any thread. None with Boost.Context, which does not tell how it
+/// saves.
+std::size_t walk_suspended(const context& suspended, std::span<const void*> into) noexcept;
 
 /// Fetches what a switch to `to`, and the return from it, will touch: worth it for a context that was left long ago.
 inline void prefetch_context(const context& to) noexcept {

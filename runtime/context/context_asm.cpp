@@ -1,4 +1,6 @@
 // Contexts on the project's own assembly (asm/). abi.h describes the frame.
+#include <unwind.h>
+
 #include <new>
 
 #include "abi.h"
@@ -9,6 +11,8 @@ extern "C" {
 void* sennit_switch_stack(void** save_sp, void* load_sp, void* transfer);
 void sennit_context_start();
 [[noreturn]] void sennit_context_main(void* transfer, sennit::detail::context_entry entry) noexcept;
+void sennit_walk_suspended(void* sp, void* walk);
+void sennit_walk(void* walk) noexcept;
 }
 #pragma GCC visibility pop
 
@@ -23,6 +27,25 @@ SENNIT_SWITCH_INLINE void* unpack(context* self, void* in) { return arrive(self,
 SENNIT_SWITCH_INLINE void* pack(crossing& out) { return out.transfer; }
 SENNIT_SWITCH_INLINE void* unpack(context*, void* in) { return in; }
 #endif
+
+/// A walk up the stack that sennit_walk() is called on, or, as the unwinder believes, another one.
+struct stack_walk {
+  std::span<const void*> into;
+  std::size_t count = 0;
+  std::size_t left_out = 2;  // sennit_walk() and sennit_walk_suspended()
+};
+
+_Unwind_Reason_Code note_frame(_Unwind_Context* at, void* to) {
+  auto& walk = *static_cast<stack_walk*>(to);
+  if (walk.left_out > 0) {
+    --walk.left_out;
+    return _URC_NO_REASON;
+  }
+  const auto address = _Unwind_GetIP(at);
+  if (address == 0 || walk.count == walk.into.size()) return _URC_NORMAL_STOP;
+  walk.into[walk.count++] = reinterpret_cast<const void*>(address);
+  return _URC_NO_REASON;
+}
 
 }  // namespace
 
@@ -52,7 +75,19 @@ SENNIT_SWITCH_CODE void* switch_context(context& from, context& to, void* transf
   return unpack(&from, in);
 }
 
+std::size_t walk_suspended(const context& suspended, std::span<const void*> into) noexcept {
+  stack_walk walk{into};
+  sennit_walk_suspended(suspended.sp, &walk);
+  return walk.count;
+}
+
 }  // namespace sennit::inline v0::detail
+
+// Called by the assembly in a frame that seems to belong to another stack.
+void sennit_walk(void* walk) noexcept {
+  _Unwind_Backtrace(sennit::detail::note_frame, walk);
+  asm volatile("");  // not a tail call: the frame below this one is the one that matters
+}
 
 // Called by the assembly on a new stack.
 SENNIT_SWITCH_CODE void sennit_context_main(void* transfer, sennit::detail::context_entry entry) noexcept {

@@ -91,6 +91,8 @@ class coroutine {
   /// What the first resume() was given.
   [[nodiscard]] void* first_value() const { return value_; }
   [[nodiscard]] const test_stack& stack() const { return stack_; }
+  /// From outside, between suspend() and resume().
+  [[nodiscard]] const context& suspended() const { return self_; }
 
  private:
   static void entry(void* transfer) {

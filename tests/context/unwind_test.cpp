@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 #include <unwind.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <span>
+#include <string_view>
 #include <vector>
 
 #include "context/harness.hpp"
@@ -84,6 +87,36 @@ TEST(ContextUnwind, GlibcBacktraceEndsAtTheEntry) {
   ASSERT_GE(shallow, 4U);
   EXPECT_LT(shallow, 30U);
   EXPECT_EQ(deep, shallow + 40);
+}
+
+TEST(ContextUnwind, ASuspendedStackIsWalkedFromAnother) {
+  walk_result inside;
+  coroutine other([&](coroutine& self) {
+    at_depth(20, [&] {
+      inside = walk();
+      self.suspend();
+      return 0;
+    });
+  });
+  other.resume();
+  std::array<const void*, too_many> outside{};
+  const std::size_t count = walk_suspended(other.suspended(), outside);
+  if (std::string_view(context_name) == "boost") {
+    EXPECT_EQ(count, 0U);
+    return;
+  }
+  // All but walk() itself and the line after it, which is another one by now.
+  ASSERT_GE(inside.frames.size(), 22U);
+  ASSERT_GE(count, inside.frames.size() - 2);
+  for (std::size_t i = 1; i <= inside.frames.size() - 2; ++i) {
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(outside[count - i]), inside.frames[inside.frames.size() - i]) << i;
+  }
+  const std::span few = std::span(outside).first(3);
+  const std::vector<const void*> begin(few.begin(), few.end());
+  EXPECT_EQ(walk_suspended(other.suspended(), few), 3U);
+  EXPECT_TRUE(std::ranges::equal(begin, few)) << "a walk changes nothing";
+  EXPECT_EQ(walk_suspended(other.suspended(), {}), 0U);
+  other.resume();
 }
 
 TEST(ContextUnwind, AnExceptionCrossesManyFrames) {
