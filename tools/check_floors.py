@@ -7,12 +7,12 @@ import source
 
 FLOORS = {"base": 0, "context": 1, "stack": 1, "fiber": 2, "queue": 3, "poller": 3, "sched": 4, "sync": 5, "io": 5,
           "net": 6, "api": 7,
-          "resolver": 7, "tls": 7}
+          "resolver": 7, "symbols": 7, "tls": 7}
 # Headers beside the assembly (offsets, ABI switches) are for the one folder that declares what it implements.
 ASSEMBLY_USER = "context"
 THIRD_PARTY = {"spdlog": "runtime/base/log.cpp", "fmt": "runtime/base/log.cpp",
                "boost": "runtime/context/context_boost.cpp", "ares.h": "runtime/resolver/ares_channel.cpp",
-               "liburing.h": "runtime/io/file_ring_uring.cpp", "openssl": "runtime/tls/"}
+               "liburing.h": "runtime/io/file_ring_uring.cpp", "openssl": "runtime/tls/", "elfutils": "runtime/symbols/", "dwarf.h": "runtime/symbols/"}
 # Public headers that are a bridge to a library: components, which sennit.hpp does not include.
 BRIDGES = {"include/sennit/asio.hpp": "boost"}
 INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')

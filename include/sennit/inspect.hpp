@@ -36,12 +36,32 @@ struct fiber_info {
   std::optional<std::chrono::nanoseconds> deadline_in;  ///< of this wait: from now, negative if it has passed
   std::size_t stack_reserved = 0;                       ///< usable bytes
   std::size_t stack_resident = 0;                       ///< bytes in memory now
-  std::size_t stack_high_water = 0;  ///< bytes below the top that this stack's deepest user has touched
+  std::size_t stack_high_water = 0;    ///< bytes below the top that this stack's deepest user has touched
+  std::vector<const void*> backtrace;  ///< return addresses, innermost first, at most 64; none with Boost.Context
 };
 
-/// Writes the fibers of all runtimes of this process as text, a paragraph each; those that wait in the same way and
-/// were spawned at the same place together. From any thread or fiber; blocks as the output does. Nothing is written to
-/// a stream that has failed. Throws std::bad_alloc.
+/// A line of the program.
+struct code_location {
+  std::string function;       ///< demangled; empty if it is not known
+  std::string file;           ///< empty without debug information
+  unsigned line = 0;          ///< likewise 0
+  std::string module;         ///< the file that the code was loaded from; empty if it was made at run time
+  std::uintptr_t offset = 0;  ///< in the module, as addr2line(1) and objdump(1) count: the module's bias is taken off
+};
+
+/// The call that returns to an address: several locations, innermost first, where functions are inlined there; at least
+/// one. Component sennit::symbols, linked with the program, knows files, lines and inlined functions. Without it: the
+/// function if the program exports its name (linked with -rdynamic), the module and the offset. Any thread or fiber;
+/// the first call reads the debug information, which takes its time. Throws std::bad_alloc.
+[[nodiscard]] SENNIT_API std::vector<code_location> locate(const void* return_address);
+
+/// What locate() calls instead of its own means; null: its own. Returns the one before. Any thread.
+using symbolizer = std::vector<code_location> (*)(const void* return_address);
+SENNIT_API symbolizer set_symbolizer(symbolizer use) noexcept;
+
+/// Writes the fibers of all runtimes of this process as text, a paragraph each, with their backtraces as locate() names
+/// them; those that wait in the same way at the same place and were spawned at the same place together. From any thread
+/// or fiber; blocks as the output does. Nothing is written to a stream that has failed. Throws std::bad_alloc.
 SENNIT_API void dump_fibers(std::ostream& out);
 /// The same. Throws std::system_error.
 SENNIT_API void dump_fibers(std::FILE* out);

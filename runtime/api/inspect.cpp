@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <map>
 #include <ostream>
+#include <span>
 #include <tuple>
 
 #include <sennit/error.hpp>
@@ -15,7 +16,6 @@
 #include "base/host.hpp"
 #include "io/sigpipe_guard.hpp"
 #include "sched/census.hpp"
-#include "sched/park.hpp"
 #include "sched/scheduler.hpp"
 
 namespace sennit::inline v0 {
@@ -52,7 +52,7 @@ std::string_view name_of(wait_kind kind) noexcept {
   return "";
 }
 
-fiber_info info_of(const fiber_view& seen, nanos now) {
+fiber_info info_of(fiber_view& seen, nanos now) {
   using std::chrono::nanoseconds;
   fiber_info out;
   out.id = seen.id;
@@ -70,15 +70,16 @@ fiber_info info_of(const fiber_view& seen, nanos now) {
   out.stack_reserved = seen.stack_reserved;
   out.stack_resident = seen.stack_resident;
   out.stack_high_water = seen.stack_high_water;
+  out.backtrace = std::move(seen.backtrace);
   return out;
 }
 
 std::vector<fiber_info> fibers_of(scheduler& home) {
-  const std::vector<fiber_view> seen = take_census(home);
+  std::vector<fiber_view> seen = take_census(home);
   const nanos now = home.outside().now();
   std::vector<fiber_info> out;
   out.reserve(seen.size());
-  for (const fiber_view& f : seen) out.push_back(info_of(f, now));
+  for (fiber_view& f : seen) out.push_back(info_of(f, now));
   return out;
 }
 
@@ -99,13 +100,70 @@ std::string text_of(const void* object) {
   return text;
 }
 
+/// Names frames, each address once.
+class frame_names {
+ public:
+  /// A line for each function, without this library's own: within the one that was called and waits, and what started
+  /// the fiber.
+  std::string lines(const std::vector<const void*>& backtrace) {
+    std::vector<const code_location*> frames;
+    for (const void* address : backtrace) {
+      auto [at, is_new] = known_.try_emplace(address);
+      if (is_new) at->second = locate(address);
+      for (const code_location& l : at->second) frames.push_back(&l);
+    }
+    const auto ours = [](const code_location* l) {
+      return l->function.starts_with("sennit_") || own_name(*l).starts_with("sennit::v0::");
+    };
+    const auto starts = [&](const code_location* l) {
+      const std::string_view name = own_name(*l);
+      return ours(l) || name.starts_with("std::__invoke") || name.starts_with("std::invoke") ||
+             name.starts_with("__invoke") || name.starts_with("invoke<");
+    };
+    auto first = std::ranges::find_if_not(frames, ours);
+    const auto last = std::ranges::find_if_not(frames.rbegin(), frames.rend(), starts).base();
+    if (first != frames.begin()) --first;  // what was called that waits
+    std::string out;
+    for (const code_location* l : first < last ? std::span(first, last) : std::span(frames)) out += line(*l);
+    return out;
+  }
+
+ private:
+  /// Without the return type, which those of templates have, and the parameters.
+  static std::string_view own_name(const code_location& l) {
+    constexpr std::string_view nameless = "(anonymous namespace)";
+    const std::string_view all(l.function);
+    std::size_t begin = 0;
+    int depth = 0;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      if (all.substr(i).starts_with(nameless)) i += nameless.size() - 1;  // its ')' is none of the characters below
+      if (all[i] == '<') ++depth;
+      if (all[i] == '>') --depth;
+      if (depth == 0 && all[i] == ' ') begin = i + 1;
+      if (depth == 0 && all[i] == '(') return all.substr(begin, i - begin);
+    }
+    return all.substr(begin);
+  }
+  static std::string line(const code_location& l) {
+    std::string out = "\n    " + (l.function.empty() ? "?" : l.function);
+    if (!l.file.empty()) return out + " at " + l.file + ":" + std::to_string(l.line);
+    char offset[32];
+    std::snprintf(offset, sizeof offset, "+%#zx", static_cast<std::size_t>(l.offset));
+    return out + " in " + (l.module.empty() ? "?" : l.module) + offset;
+  }
+
+  std::map<const void*, std::vector<code_location>> known_;
+};
+
 /// What the fibers of a paragraph have in common.
-auto kind_of(const fiber_info& f) {
-  return std::tuple(f.state, f.waits_for, std::string_view(f.spawned_at.file_name()), f.spawned_at.line(),
-                    f.spawned_at.column(), std::string_view(f.name));
+using fiber_kind = std::tuple<fiber_state, std::string_view, std::string_view, unsigned, unsigned, std::string_view,
+                              const std::vector<const void*>&>;
+fiber_kind kind_of(const fiber_info& f) {
+  return {f.state, f.waits_for, f.spawned_at.file_name(), f.spawned_at.line(), f.spawned_at.column(),
+          f.name,  f.backtrace};
 }
 
-std::string paragraph(const std::vector<const fiber_info*>& alike) {
+std::string paragraph(const std::vector<const fiber_info*>& alike, frame_names& names) {
   const fiber_info& first = *alike.front();
   const bool one = alike.size() == 1;
   std::string out = one ? "fiber " + std::to_string(first.id) : std::to_string(alike.size()) + " fibers";
@@ -139,27 +197,28 @@ std::string paragraph(const std::vector<const fiber_info*>& alike) {
     for (std::size_t i = 0; i < std::min(alike.size(), most_ids); ++i) out += " " + std::to_string(alike[i]->id);
     if (alike.size() > most_ids) out += " ... " + std::to_string(alike.back()->id);
   }
-  return out + "\n";
+  return out + names.lines(first.backtrace) + "\n";
 }
 
-std::string dump_of(scheduler& home) {
+std::string dump_of(scheduler& home, frame_names& names) {
   const std::vector<fiber_info> all = fibers_of(home);
   std::string out = "runtime '" + home.name() + "': " + std::to_string(home.workers().size()) + " workers, " +
                     std::to_string(all.size()) + " fibers\n";
-  std::map<decltype(kind_of(all[0])), std::vector<const fiber_info*>> groups;
+  std::map<fiber_kind, std::vector<const fiber_info*>> groups;
   std::vector<const std::vector<const fiber_info*>*> in_order;  // by the lowest id
   for (const fiber_info& f : all) {
     auto& group = groups[kind_of(f)];
     if (group.empty()) in_order.push_back(&group);
     group.push_back(&f);
   }
-  for (const auto* group : in_order) out += "\n" + paragraph(*group);
+  for (const auto* group : in_order) out += "\n" + paragraph(*group, names);
   return out;
 }
 
 std::string dump_of_all() {
   std::string out;
-  runtime_list::of_process().visit([&](scheduler& home) { out += (out.empty() ? "" : "\n") + dump_of(home); });
+  frame_names names;
+  runtime_list::of_process().visit([&](scheduler& home) { out += (out.empty() ? "" : "\n") + dump_of(home, names); });
   return out.empty() ? "no runtime\n" : out;
 }
 

@@ -30,6 +30,7 @@ struct fiber_view {
   std::size_t stack_reserved = 0;
   std::size_t stack_resident = 0;
   std::size_t stack_high_water = 0;
+  std::vector<const void*> backtrace;
 };
 
 /// All fibers that have not ended, by id. Any thread; `home` must stay.

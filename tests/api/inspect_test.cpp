@@ -15,6 +15,7 @@
 #include <sennit/mutex.hpp>
 #include <sennit/scope.hpp>
 
+#include "context/context.hpp"
 #include "support/descriptors.hpp"
 #include "support/runtimes.hpp"
 #include "support/scale.hpp"
@@ -90,6 +91,8 @@ TEST_P(inspect_test, tells_what_each_waits_for) {
       EXPECT_GE(f.stack_reserved, 64u * 1024) << name;
       EXPECT_GT(f.stack_resident, 0u) << name;
       EXPECT_GT(f.stack_high_water, 0u) << name;
+      EXPECT_EQ(f.backtrace.empty(), std::string_view(detail::context_name) == "boost") << name;
+      for (const void* frame : f.backtrace) EXPECT_NE(locate(frame).at(0).module, "") << name;
     }
 
     held.unlock();
