@@ -123,7 +123,7 @@ def last_started(output):
 def environment(build):
     """The lane's defaults, as ctest would set them."""
     text = (build / "lane_environment.cmake").read_text()
-    return {k: v.strip('"') for k, v in re.findall(r"^lane_default\((\w+) (\S+)\)", text, re.M) if k not in os.environ}
+    return {k: v.strip('"') for k, v in re.findall(r"^lane_default\((\w+)\s+(\S+)\)", text, re.M) if k not in os.environ}
 
 
 def judge(shop, m, baselines):
