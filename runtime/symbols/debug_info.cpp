@@ -112,6 +112,16 @@ std::vector<code_location> functions_at(Dwarf_Die& unit, Dwarf_Addr address, cod
   return out;
 }
 
+/// The compilation unit whose code lies at `address`, and what is added to its addresses; null if there is none.
+Dwarf_Die* unit_of(Dwfl_Module& module, Dwarf_Addr address, Dwarf_Addr& bias) {
+  if (Dwarf_Die* const found = dwfl_module_addrdie(&module, address, &bias)) return found;
+  // clang writes no table of addresses (.debug_aranges).
+  for (Dwarf_Die* unit = nullptr; (unit = dwfl_module_nextcu(&module, unit, &bias)) != nullptr;) {
+    if (dwarf_haspc(unit, address - bias) > 0) return unit;
+  }
+  return nullptr;
+}
+
 /// Beside the program, by its build id and in the usual places, but not over the network: a dump must not wait for
 /// that.
 int find_debug_file(Dwfl_Module* module, void** user, const char* name, Dwarf_Addr base, const char* file,
@@ -160,16 +170,17 @@ std::vector<code_location> debug_info::at(const void* return_address) {
   GElf_Addr symbols_bias = 0;
   at.offset = dwfl_module_getelf(module, &symbols_bias) != nullptr ? address - symbols_bias : address;
   Dwarf_Addr bias = 0;
-  Dwarf_Die* const unit = dwfl_module_addrdie(module, address, &bias);
-  if (Dwfl_Line* const line = dwfl_module_getsrc(module, address)) {
+  Dwarf_Die* const unit = unit_of(*module, address, bias);
+  if (unit == nullptr) return {at};
+  if (Dwarf_Line* const line = dwarf_getsrc_die(unit, address - bias)) {
     int number = 0;
-    const char* const file = dwfl_lineinfo(line, nullptr, &number, nullptr, nullptr, nullptr);
-    at.file = file != nullptr ? file : "";
-    at.line = static_cast<unsigned>(number);
+    const char* const file = dwarf_linesrc(line, nullptr, nullptr);
+    if (file != nullptr && dwarf_lineno(line, &number) == 0) {
+      at.file = file;
+      at.line = static_cast<unsigned>(number);
+    }
   }
-  if (unit != nullptr) {
-    if (auto all = functions_at(*unit, address - bias, at, at.function); !all.empty()) return all;
-  }
+  if (auto all = functions_at(*unit, address - bias, at, at.function); !all.empty()) return all;
   return {at};
 }
 
