@@ -103,12 +103,13 @@ TEST(ContextUnwind, ASuspendedStackIsWalkedFromAnother) {
   const std::size_t count = walk_suspended(other.suspended(), outside);
   if (std::string_view(context_name) == "boost") {
     EXPECT_EQ(count, 0U);
+    other.resume();
     return;
   }
   // All but walk() itself and the line after it, which is another one by now.
-  ASSERT_GE(inside.frames.size(), 22U);
-  ASSERT_GE(count, inside.frames.size() - 2);
-  for (std::size_t i = 1; i <= inside.frames.size() - 2; ++i) {
+  EXPECT_GE(inside.frames.size(), 22U);
+  EXPECT_GE(count, inside.frames.size() - 2);
+  for (std::size_t i = 1; i <= std::min(count, inside.frames.size() - 2); ++i) {
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(outside[count - i]), inside.frames[inside.frames.size() - i]) << i;
   }
   const std::span few = std::span(outside).first(3);
