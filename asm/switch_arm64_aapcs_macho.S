@@ -22,6 +22,30 @@
 // There is no .subsections_via_symbols: the linker must not part sennit_context_start from the nop in front of it.
 #include "abi.h"
 
+// Where the frame at the CFA's lower end has what calls keep.
+        .macro  registers_in_frame
+        .cfi_rel_offset d8, SENNIT_FRAME_D8
+        .cfi_rel_offset d9, SENNIT_FRAME_D8 + 8
+        .cfi_rel_offset d10, SENNIT_FRAME_D8 + 16
+        .cfi_rel_offset d11, SENNIT_FRAME_D8 + 24
+        .cfi_rel_offset d12, SENNIT_FRAME_D8 + 32
+        .cfi_rel_offset d13, SENNIT_FRAME_D8 + 40
+        .cfi_rel_offset d14, SENNIT_FRAME_D8 + 48
+        .cfi_rel_offset d15, SENNIT_FRAME_D8 + 56
+        .cfi_rel_offset x19, SENNIT_FRAME_START
+        .cfi_rel_offset x20, SENNIT_FRAME_X20
+        .cfi_rel_offset x21, SENNIT_FRAME_X20 + 8
+        .cfi_rel_offset x22, SENNIT_FRAME_X20 + 16
+        .cfi_rel_offset x23, SENNIT_FRAME_X20 + 24
+        .cfi_rel_offset x24, SENNIT_FRAME_X20 + 32
+        .cfi_rel_offset x25, SENNIT_FRAME_X20 + 40
+        .cfi_rel_offset x26, SENNIT_FRAME_X20 + 48
+        .cfi_rel_offset x27, SENNIT_FRAME_X20 + 56
+        .cfi_rel_offset x28, SENNIT_FRAME_X20 + 64
+        .cfi_rel_offset x29, SENNIT_FRAME_FP
+        .cfi_rel_offset x30, SENNIT_FRAME_RESUME
+        .endm
+
         .text
         .globl  _sennit_switch_stack
         .private_extern _sennit_switch_stack
@@ -46,26 +70,7 @@ _sennit_switch_stack:
         str     x10, [sp, #SENNIT_FRAME_FP_ENV]
 #endif
         // All are in memory and still in their registers, so that the rules may change at once.
-        .cfi_rel_offset d8, SENNIT_FRAME_D8
-        .cfi_rel_offset d9, SENNIT_FRAME_D8 + 8
-        .cfi_rel_offset d10, SENNIT_FRAME_D8 + 16
-        .cfi_rel_offset d11, SENNIT_FRAME_D8 + 24
-        .cfi_rel_offset d12, SENNIT_FRAME_D8 + 32
-        .cfi_rel_offset d13, SENNIT_FRAME_D8 + 40
-        .cfi_rel_offset d14, SENNIT_FRAME_D8 + 48
-        .cfi_rel_offset d15, SENNIT_FRAME_D8 + 56
-        .cfi_rel_offset x19, SENNIT_FRAME_START
-        .cfi_rel_offset x20, SENNIT_FRAME_X20
-        .cfi_rel_offset x21, SENNIT_FRAME_X20 + 8
-        .cfi_rel_offset x22, SENNIT_FRAME_X20 + 16
-        .cfi_rel_offset x23, SENNIT_FRAME_X20 + 24
-        .cfi_rel_offset x24, SENNIT_FRAME_X20 + 32
-        .cfi_rel_offset x25, SENNIT_FRAME_X20 + 40
-        .cfi_rel_offset x26, SENNIT_FRAME_X20 + 48
-        .cfi_rel_offset x27, SENNIT_FRAME_X20 + 56
-        .cfi_rel_offset x28, SENNIT_FRAME_X20 + 64
-        .cfi_rel_offset x29, SENNIT_FRAME_FP
-        .cfi_rel_offset x30, SENNIT_FRAME_RESUME
+        registers_in_frame
 
         // One instruction changes whose frame this is; the rules above describe both, because all frames are alike.
         mov     x9, sp
@@ -156,26 +161,7 @@ _sennit_walk_suspended:
         mov     x0, x1
         .cfi_remember_state
         .cfi_def_cfa x19, SENNIT_FRAME_BYTES
-        .cfi_rel_offset d8, SENNIT_FRAME_D8
-        .cfi_rel_offset d9, SENNIT_FRAME_D8 + 8
-        .cfi_rel_offset d10, SENNIT_FRAME_D8 + 16
-        .cfi_rel_offset d11, SENNIT_FRAME_D8 + 24
-        .cfi_rel_offset d12, SENNIT_FRAME_D8 + 32
-        .cfi_rel_offset d13, SENNIT_FRAME_D8 + 40
-        .cfi_rel_offset d14, SENNIT_FRAME_D8 + 48
-        .cfi_rel_offset d15, SENNIT_FRAME_D8 + 56
-        .cfi_rel_offset x19, SENNIT_FRAME_START
-        .cfi_rel_offset x20, SENNIT_FRAME_X20
-        .cfi_rel_offset x21, SENNIT_FRAME_X20 + 8
-        .cfi_rel_offset x22, SENNIT_FRAME_X20 + 16
-        .cfi_rel_offset x23, SENNIT_FRAME_X20 + 24
-        .cfi_rel_offset x24, SENNIT_FRAME_X20 + 32
-        .cfi_rel_offset x25, SENNIT_FRAME_X20 + 40
-        .cfi_rel_offset x26, SENNIT_FRAME_X20 + 48
-        .cfi_rel_offset x27, SENNIT_FRAME_X20 + 56
-        .cfi_rel_offset x28, SENNIT_FRAME_X20 + 64
-        .cfi_rel_offset x29, SENNIT_FRAME_FP
-        .cfi_rel_offset x30, SENNIT_FRAME_RESUME
+        registers_in_frame
         bl      _sennit_walk
         .cfi_restore_state
         ldp     x29, x30, [sp]
