@@ -1,12 +1,9 @@
-#include <cxxabi.h>
 #include <dlfcn.h>
-
-#include <cstdlib>
-#include <memory>
 
 #include <sennit/inspect.hpp>
 
 #include "base/atomic.hpp"
+#include "base/demangle.hpp"
 
 namespace sennit::inline v0 {
 namespace {
@@ -18,11 +15,7 @@ std::vector<code_location> by_the_loader(const void* return_address) {
   if (::dladdr(reinterpret_cast<const void*>(address), &found) == 0) return {out};
   if (found.dli_fname != nullptr) out.module = found.dli_fname;
   out.offset = address - reinterpret_cast<std::uintptr_t>(found.dli_fbase);
-  if (found.dli_sname != nullptr) {
-    const std::unique_ptr<char, decltype(&std::free)> name(
-        abi::__cxa_demangle(found.dli_sname, nullptr, nullptr, nullptr), &std::free);
-    out.function = name != nullptr ? name.get() : found.dli_sname;
-  }
+  out.function = detail::demangled(found.dli_sname);
   return {out};
 }
 

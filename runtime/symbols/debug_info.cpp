@@ -1,6 +1,5 @@
 #include "symbols/debug_info.hpp"
 
-#include <cxxabi.h>
 #include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <unistd.h>
@@ -10,6 +9,8 @@
 #include <memory>
 #include <span>
 
+#include "base/demangle.hpp"
+
 namespace sennit::inline v0::detail {
 namespace {
 
@@ -18,12 +19,6 @@ struct free_memory {
 };
 template <class T>
 using malloced = std::unique_ptr<T, free_memory>;
-
-std::string demangled(const char* name) {
-  if (name == nullptr) return {};
-  const malloced<char> readable(abi::__cxa_demangle(name, nullptr, nullptr, nullptr));
-  return readable != nullptr ? readable.get() : name;
-}
 
 std::string text_of(Dwarf_Die& die, unsigned kind) {
   Dwarf_Attribute attribute;
