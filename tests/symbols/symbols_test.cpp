@@ -1,9 +1,11 @@
 // Component sennit::symbols, which nothing here calls: to be linked with it is enough.
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <functional>
+#include <cstddef>
+#include <cstdlib>
+#include <iterator>
 #include <regex>
+#include <source_location>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -13,7 +15,6 @@
 #include <sennit/inspect.hpp>
 #include <sennit/scope.hpp>
 
-#include "context/context.hpp"
 #include "support/runtimes.hpp"
 
 namespace sennit::test {
