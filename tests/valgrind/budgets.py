@@ -14,6 +14,8 @@ BUDGETS = {  # instructions an operation
     "handoff": 520,
     "spawn_and_join": 1375,
     "mutex": 58,
+    "contended_mutex": 698,
+    "condition_variable": 605,
     "channel": 179,
     "read_ready": 418,
     "echo": 4610,

@@ -2,6 +2,7 @@
 #include <array>
 #include <cstdlib>
 #include <iostream>
+#include <mutex>
 #include <string_view>
 #include <vector>
 
@@ -45,6 +46,34 @@ void mutex(unsigned n) {
   }
 }
 
+/// A turn of a thousand fibers that yield while they hold the mutex, so that whoever is woken finds it taken.
+void contended_mutex(unsigned n) {
+  constexpr unsigned fibers = 1000;
+  sennit::mutex m;
+  sennit::scope all;
+  for (unsigned f = 0; f < fibers; ++f)
+    all.spawn([&m, n] {
+      for (unsigned i = 0; i < n / fibers; ++i) {
+        const std::lock_guard lock(m);
+        sennit::this_fiber::yield();
+      }
+    });
+  all.join();
+}
+
+/// A wait and a notify.
+void condition_variable(unsigned n) {
+  sennit::mutex m;
+  sennit::condition_variable changed;
+  unsigned turn = 0;
+  by_turns(n, [&](unsigned i) {
+    std::unique_lock lock(m);
+    changed.wait(lock, [&] { return turn == i; });
+    turn = 1 - i;
+    changed.notify_one();
+  });
+}
+
 /// A message through a channel that has room.
 void channel(unsigned n) {
   sennit::channel<int> c(64);
@@ -85,10 +114,12 @@ struct verb {
   std::string_view name;
   void (*run)(unsigned);
 };
-constexpr std::array<verb, 7> verbs{{{"yield", yield},
+constexpr std::array<verb, 9> verbs{{{"yield", yield},
                                      {"handoff", handoff},
                                      {"spawn_and_join", spawn_and_join},
                                      {"mutex", mutex},
+                                     {"contended_mutex", contended_mutex},
+                                     {"condition_variable", condition_variable},
                                      {"channel", channel},
                                      {"read_ready", read_ready},
                                      {"echo", echo}}};
