@@ -10,9 +10,11 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <thread>
 #include <vector>
 
 #include <sennit/detail/config.hpp>
+#include <sennit/stop_token.hpp>
 
 namespace sennit::inline v0 {
 
@@ -29,9 +31,11 @@ struct fiber_info {
   fiber_state state = fiber_state::runnable;
   std::optional<unsigned> worker;  ///< which runs it, or ran it last
   std::source_location spawned_at;
-  std::string_view waits_for;          ///< "mutex", "channel receive", "read", ...
-  const void* object = nullptr;        ///< the primitive that it waits on
-  std::optional<int> descriptor;       ///< of a read or write
+  std::string_view waits_for;     ///< "mutex", "channel receive", "read", ...
+  const void* object = nullptr;   ///< the primitive that it waits on
+  std::optional<int> descriptor;  ///< of a read or write
+  std::string socket;             ///< of that descriptor: its own address, " to " and the peer's, as far as it has them
+  std::optional<std::uint64_t> waits_for_fiber;  ///< of this runtime: which holds the mutex, or is joined
   std::chrono::nanoseconds waiting{};  ///< for how long, as of its worker's last look at the clock before it parked
   std::optional<std::chrono::nanoseconds> deadline_in;  ///< of this wait: from now, negative if it has passed
   std::size_t stack_reserved = 0;                       ///< usable bytes
@@ -68,5 +72,20 @@ SENNIT_API void dump_fibers(std::FILE* out);
 /// The same to a descriptor, which may be non-blocking.
 SENNIT_API void dump_fibers(int fd);
 SENNIT_API void dump_fibers(int fd, std::error_code& ec);
+
+/// While it lives, each `signal` that is sent to the process makes dump_fibers(fd) run, on a thread of its own: also
+/// while all workers are stuck. What the signal did before, SIGQUIT's core dump for one, comes back with the end.
+/// Constructor and destructor on any thread. Threads, the signal mask and errors of the constructor: as signal_set.
+class signal_dump {
+ public:
+  SENNIT_API explicit signal_dump(int signal, int fd = 2);
+  SENNIT_API ~signal_dump();
+  signal_dump(const signal_dump&) = delete;
+  signal_dump& operator=(const signal_dump&) = delete;
+
+ private:
+  stop_source stop_;
+  std::thread thread_;
+};
 
 }  // namespace sennit::inline v0

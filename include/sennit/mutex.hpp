@@ -4,6 +4,10 @@
 
 namespace sennit::inline v0 {
 
+namespace detail {
+class wait_target;
+}
+
 /// std::mutex for fibers and plain threads: parks a fiber, blocks a thread. Constant initialised. Meets Lockable.
 /// Locking never observes a stop. Barging is allowed, but a waiter that was passed over 3 times is handed the mutex.
 /// CHECKs: unlock by a non-owner, recursive lock, destruction while locked.
@@ -21,11 +25,14 @@ class SENNIT_CAPABILITY("mutex") mutex {
  private:
   friend class timed_mutex;
   friend class recursive_timed_mutex;
+  friend class detail::wait_target;
 
   /// False if the deadline or the stop came first.
   [[nodiscard]] SENNIT_API bool lock_before(detail::wait_bound until) noexcept SENNIT_TRY_ACQUIRE(true);
   /// Whether the calling fiber or thread holds it.
   [[nodiscard]] SENNIT_API bool is_mine() const noexcept;
+  /// The fiber or thread that holds it, at some moment.
+  [[nodiscard]] const detail::waiter* owner() const noexcept;
   bool lock_slow(detail::waiter& self, detail::wait_bound until) noexcept;
   void unlock_slow(detail::waiter& self) noexcept;
 

@@ -132,6 +132,7 @@ struct runtime_stats {
   std::uint64_t sleeps = 0;         ///< times a worker went to sleep
   std::uint64_t takeovers = 0;      ///< times a stuck worker's poller or slot was served by another thread
   std::uint64_t stalls = 0;         ///< reports of a worker that did not switch
+  std::uint64_t deadlocks = 0;      ///< reports of fibers that nothing can wake
   std::size_t stacks_in_use = 0;
   std::size_t stacks_cached = 0;
   unsigned workers = 0;

@@ -1,4 +1,5 @@
 #include <poll.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -15,7 +16,9 @@
 #include "api/runtime_list.hpp"
 #include "base/host.hpp"
 #include "io/sigpipe_guard.hpp"
+#include "net/address.hpp"
 #include "sched/census.hpp"
+#include "sched/frame_names.hpp"
 #include "sched/scheduler.hpp"
 
 namespace sennit::inline v0 {
@@ -23,33 +26,18 @@ using namespace detail;  // NOLINT(google-build-using-namespace): the implementa
 
 namespace {
 
-std::string_view name_of(wait_kind kind) noexcept {
-  switch (kind) {
-    case wait_kind::none: return "";
-    case wait_kind::sleep: return "sleep";
-    case wait_kind::mutex: return "mutex";
-    case wait_kind::shared_mutex: return "shared_mutex";
-    case wait_kind::condition: return "condition_variable";
-    case wait_kind::semaphore: return "semaphore";
-    case wait_kind::latch: return "latch";
-    case wait_kind::barrier: return "barrier";
-    case wait_kind::once: return "call_once";
-    case wait_kind::channel_send: return "channel send";
-    case wait_kind::channel_receive: return "channel receive";
-    case wait_kind::event: return "event";
-    case wait_kind::future: return "future";
-    case wait_kind::wait_group: return "wait_group";
-    case wait_kind::scope: return "scope";
-    case wait_kind::join: return "join";
-    case wait_kind::read: return "read";
-    case wait_kind::write: return "write";
-    case wait_kind::descriptor: return "descriptor";
-    case wait_kind::helper: return "helper thread";
-    case wait_kind::select: return "select";
-    case wait_kind::stack: return "stack";
-    case wait_kind::timer: return "timer";
-  }
-  return "";
+/// Empty for what is no socket, has no address, or no peer.
+std::string address(int fd, int (*ask)(int, sockaddr*, socklen_t*)) {
+  sockaddr_storage raw{};
+  socklen_t size = sizeof raw;
+  auto* const as = reinterpret_cast<sockaddr*>(&raw);
+  return ask(fd, as, &size) == 0 ? endpoint_access::from_sockaddr(as, size).to_string() : std::string();
+}
+
+void look_at_socket(fiber_view& seen) {
+  if (seen.fd < 0) return;
+  seen.socket = address(seen.fd, &::getsockname);
+  if (const std::string peer = address(seen.fd, &::getpeername); !peer.empty()) seen.socket += " to " + peer;
 }
 
 fiber_info info_of(fiber_view& seen, nanos now) {
@@ -60,22 +48,24 @@ fiber_info info_of(fiber_view& seen, nanos now) {
   out.worker = seen.worker;
   out.spawned_at = seen.where;
   out.state = seen.state == fiber_view::how::running ? fiber_state::running : fiber_state::runnable;
+  out.backtrace = std::move(seen.backtrace);
   if (seen.state != fiber_view::how::parked) return out;
   out.state = fiber_state::waiting;
   out.waits_for = name_of(seen.wait_for);
   out.object = seen.object;
   if (seen.fd >= 0) out.descriptor = seen.fd;
+  out.socket = std::move(seen.socket);
+  out.waits_for_fiber = seen.holder_id;
   out.waiting = nanoseconds(std::max<nanos>(now - seen.since, 0));
   if (seen.deadline != never) out.deadline_in = nanoseconds(seen.deadline - now);
   out.stack_reserved = seen.stack_reserved;
   out.stack_resident = seen.stack_resident;
   out.stack_high_water = seen.stack_high_water;
-  out.backtrace = std::move(seen.backtrace);
   return out;
 }
 
 std::vector<fiber_info> fibers_of(scheduler& home) {
-  std::vector<fiber_view> seen = take_census(home);
+  std::vector<fiber_view> seen = take_census(home, &look_at_socket);
   const nanos now = home.outside().now();
   std::vector<fiber_info> out;
   out.reserve(seen.size());
@@ -100,74 +90,12 @@ std::string text_of(const void* object) {
   return text;
 }
 
-/// Names frames, each address once.
-class frame_names {
- public:
-  /// A line for each function, without this library's own: within the one that was called and waits, and what started
-  /// the fiber.
-  std::string lines(const std::vector<const void*>& backtrace) {
-    std::vector<const code_location*> frames;
-    for (const void* address : backtrace) {
-      auto [at, is_new] = known_.try_emplace(address);
-      if (is_new) at->second = locate(address);
-      for (const code_location& l : at->second) frames.push_back(&l);
-    }
-    const auto ours = [](const code_location* l) {
-      // An inlined function has no name but its own where the debug information is short (-g1).
-      return l->function.starts_with("sennit_") || own_name(*l).starts_with("sennit::v0::") ||
-             l->file.find(sources()) != std::string::npos || l->file.find("include/sennit/") != std::string::npos;
-    };
-    const auto starts = [&](const code_location* l) {
-      const std::string_view name = own_name(*l);
-      return ours(l) || name.starts_with("std::__invoke") || name.starts_with("std::invoke") ||
-             name.starts_with("__invoke") || name.starts_with("invoke<");
-    };
-    auto first = std::ranges::find_if_not(frames, ours);
-    const auto last = std::ranges::find_if_not(frames.rbegin(), frames.rend(), starts).base();
-    if (first != frames.begin()) --first;  // what was called that waits
-    std::string out;
-    for (const code_location* l : first < last ? std::span(first, last) : std::span(frames)) out += line(*l);
-    return out;
-  }
-
- private:
-  /// Without the return type, which those of templates have, and the parameters.
-  static std::string_view own_name(const code_location& l) {
-    constexpr std::string_view nameless = "(anonymous namespace)";
-    const std::string_view all(l.function);
-    std::size_t begin = 0;
-    int depth = 0;
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      if (all.substr(i).starts_with(nameless)) i += nameless.size() - 1;  // its ')' is none of the characters below
-      if (all[i] == '<') ++depth;
-      if (all[i] == '>') --depth;
-      if (depth == 0 && all[i] == ' ') begin = i + 1;
-      if (depth == 0 && all[i] == '(') return all.substr(begin, i - begin);
-    }
-    return all.substr(begin);
-  }
-  /// The folder of this library's files, as the compiler was told of it.
-  static std::string_view sources() {
-    const std::string_view here = __FILE__;
-    return here.substr(0, here.rfind("api/inspect.cpp"));
-  }
-  static std::string line(const code_location& l) {
-    std::string out = "\n    " + (l.function.empty() ? "?" : l.function);
-    if (!l.file.empty()) return out + " at " + l.file + ":" + std::to_string(l.line);
-    char offset[32];
-    std::snprintf(offset, sizeof offset, "+%#zx", static_cast<std::size_t>(l.offset));
-    return out + " in " + (l.module.empty() ? "?" : l.module) + offset;
-  }
-
-  std::map<const void*, std::vector<code_location>> known_;
-};
-
 /// What the fibers of a paragraph have in common.
 using fiber_kind = std::tuple<fiber_state, std::string_view, std::string_view, unsigned, unsigned, std::string_view,
-                              const std::vector<const void*>&>;
+                              const std::vector<const void*>&, std::optional<std::uint64_t>>;
 fiber_kind kind_of(const fiber_info& f) {
   return {f.state, f.waits_for, f.spawned_at.file_name(), f.spawned_at.line(), f.spawned_at.column(),
-          f.name,  f.backtrace};
+          f.name,  f.backtrace, f.waits_for_fiber};
 }
 
 std::string paragraph(const std::vector<const fiber_info*>& alike, frame_names& names) {
@@ -183,7 +111,12 @@ std::string paragraph(const std::vector<const fiber_info*>& alike, frame_names& 
       out += std::string("waiting ") + (one ? "for " : "for up to ") + text_of(longest) + ", " +
              std::string(first.waits_for);
       if (one && first.descriptor) out += " of descriptor " + std::to_string(*first.descriptor);
+      if (one && !first.socket.empty()) out += ", " + first.socket;
       if (one && !first.descriptor && first.object != nullptr) out += " at " + text_of(first.object);
+      if (first.waits_for_fiber) {
+        out += first.waits_for == "join" ? " of fiber " : ", held by fiber ";
+        out += std::to_string(*first.waits_for_fiber);
+      }
       if (one && first.deadline_in) out += ", until " + text_of(*first.deadline_in) + " from now";
       break;
     }

@@ -16,6 +16,9 @@ class host;
 /// Names the calling thread, for debuggers; at most 15 characters.
 void name_this_thread(const char* name) noexcept;
 
+/// How many threads this process has; 0 if the system does not say.
+[[nodiscard]] std::size_t threads_of_process() noexcept;
+
 /// The calling thread's stack; empty if the system does not say.
 [[nodiscard]] std::span<std::byte> own_stack() noexcept;
 

@@ -1,5 +1,6 @@
 #include <crt_externs.h>
 #include <fcntl.h>
+#include <mach/mach.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <sys/event.h>
@@ -30,6 +31,15 @@ struct kevent flag_change(unsigned flags, unsigned detail) noexcept {
 }  // namespace
 
 void name_this_thread(const char* name) noexcept { pthread_setname_np(name); }
+
+std::size_t threads_of_process() noexcept {
+  thread_act_array_t all = nullptr;
+  mach_msg_type_number_t count = 0;
+  if (::task_threads(::mach_task_self(), &all, &count) != KERN_SUCCESS) return 0;
+  for (mach_msg_type_number_t i = 0; i < count; ++i) ::mach_port_deallocate(::mach_task_self(), all[i]);
+  ::vm_deallocate(::mach_task_self(), reinterpret_cast<vm_address_t>(all), count * sizeof *all);
+  return count;
+}
 
 std::span<std::byte> own_stack() noexcept {
   auto* const end = static_cast<std::byte*>(pthread_get_stackaddr_np(pthread_self()));

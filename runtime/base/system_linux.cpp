@@ -18,6 +18,11 @@ namespace sennit::inline v0::detail {
 
 void name_this_thread(const char* name) noexcept { pthread_setname_np(pthread_self(), name); }
 
+std::size_t threads_of_process() noexcept {
+  struct stat tasks{};
+  return ::stat("/proc/self/task", &tasks) == 0 ? tasks.st_nlink - 2 : 0;  // a folder for each
+}
+
 std::span<std::byte> own_stack() noexcept {
   pthread_attr_t attributes;
   if (pthread_getattr_np(pthread_self(), &attributes) != 0) return {};

@@ -8,6 +8,7 @@
 
 #include "base/system.hpp"
 #include "sched/current.hpp"
+#include "sched/idle_thread.hpp"
 #include "sched/park.hpp"
 
 namespace sennit::inline v0::detail {
@@ -131,6 +132,7 @@ void helper_pool::serve(helper self) noexcept {
     }
     if (stopping_) break;
     ++idle_;
+    const idle_thread idle;
     const bool called = work_.wait_for(lock, idle_exit, [this] { return first_ != nullptr || stopping_; });
     --idle_;
     if (!called) break;

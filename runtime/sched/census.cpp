@@ -2,11 +2,29 @@
 
 #include <algorithm>
 #include <array>
+#include <unordered_map>
+
+#include <sennit/mutex.hpp>
 
 #include "sched/current.hpp"
 #include "sched/scheduler.hpp"
+#include "sched/stack_probe.hpp"
 
 namespace sennit::inline v0::detail {
+
+/// Knows the inside of what fibers wait for.
+class wait_target {
+ public:
+  /// Who must do something before `f` goes on; null if that may be anybody.
+  static const waiter* holder(const fiber_block& f) noexcept {
+    switch (f.wait_for) {
+      case wait_kind::join: return static_cast<const fiber_block*>(f.wait.object);
+      case wait_kind::mutex: return static_cast<const mutex*>(f.wait.object)->owner();
+      default: return nullptr;
+    }
+  }
+};
+
 namespace {
 
 /// References to fibers, which keep their blocks from being used for others.
@@ -45,6 +63,8 @@ void look_at_wait(const fiber_block& f, fiber_view& out) {
   out.worker = f.last->index;
   out.wait_for = f.wait_for;
   out.object = f.wait.object;
+  out.holder = wait_target::holder(f);
+  out.epoch = f.state.epoch();
   out.since = f.wait.since;
   // A timer of an earlier wait has an earlier epoch.
   if (f.wait.timer.epoch == f.state.epoch()) out.deadline = f.wait.timer.deadline;
@@ -52,6 +72,9 @@ void look_at_wait(const fiber_block& f, fiber_view& out) {
   if (f.wait_for == wait_kind::read || f.wait_for == wait_kind::write) {
     out.fd = static_cast<const io_slot*>(f.wait.object)->fd();
   }
+}
+
+void look_at_stack(const fiber_block& f, fiber_view& out) {
   out.stack_reserved = usable_bytes(f.memory.cls);
   out.stack_resident = resident_bytes(f.memory);
   out.stack_high_water = high_water(f.memory);
@@ -60,12 +83,13 @@ void look_at_wait(const fiber_block& f, fiber_view& out) {
   out.backtrace.assign(frames.begin(), frames.begin() + static_cast<std::ptrdiff_t>(depth));
 }
 
-}  // namespace
-
-std::vector<fiber_view> take_census(scheduler& home) {
+/// `look` null: at the waits alone.
+std::vector<fiber_view> census(scheduler& home, void (*look)(fiber_view& seen)) {
   const held_fibers held(home);
   std::vector<fiber_view> out;
   out.reserve(held.all().size());
+  std::unordered_map<const waiter*, std::uint64_t> ids;
+  for (const fiber_block* f : held.all()) ids.emplace(f, f->id);
   for (fiber_block* f : held.all()) {
     if (f->state.is_done()) continue;
     fiber_view& seen = out.emplace_back();
@@ -74,16 +98,58 @@ std::vector<fiber_view> take_census(scheduler& home) {
     seen.where = f->where;
     if (const inspection looking(*f); looking.parked()) {
       look_at_wait(*f, seen);
+      if (look != nullptr) {
+        look_at_stack(*f, seen);
+        look(seen);
+      }
+      if (const auto holder = ids.find(seen.holder); holder != ids.end()) seen.holder_id = holder->second;
     } else {
       for (const auto& w : home.workers()) {
         if (w->seen_running() != f) continue;
         seen.state = fiber_view::how::running;
         seen.worker = w->index;
+        if (look == nullptr) continue;
+        if (probed_stack found = probe_stack(*w); found.id == f->id) seen.backtrace = std::move(found.frames);
       }
     }
   }
   std::ranges::sort(out, {}, &fiber_view::id);
   return out;
 }
+
+}  // namespace
+
+std::string_view name_of(wait_kind kind) noexcept {
+  switch (kind) {
+    case wait_kind::none: return "";
+    case wait_kind::sleep: return "sleep";
+    case wait_kind::mutex: return "mutex";
+    case wait_kind::shared_mutex: return "shared_mutex";
+    case wait_kind::condition: return "condition_variable";
+    case wait_kind::semaphore: return "semaphore";
+    case wait_kind::latch: return "latch";
+    case wait_kind::barrier: return "barrier";
+    case wait_kind::once: return "call_once";
+    case wait_kind::channel_send: return "channel send";
+    case wait_kind::channel_receive: return "channel receive";
+    case wait_kind::event: return "event";
+    case wait_kind::future: return "future";
+    case wait_kind::wait_group: return "wait_group";
+    case wait_kind::scope: return "scope";
+    case wait_kind::join: return "join";
+    case wait_kind::read: return "read";
+    case wait_kind::write: return "write";
+    case wait_kind::descriptor: return "descriptor";
+    case wait_kind::helper: return "helper thread";
+    case wait_kind::select: return "select";
+    case wait_kind::stack: return "stack";
+    case wait_kind::timer: return "timer";
+  }
+  return "";
+}
+
+std::vector<fiber_view> take_census(scheduler& home, void (*look)(fiber_view& seen)) { return census(home, look); }
+
+std::vector<fiber_view> take_census_of_waits(scheduler& home) { return census(home, nullptr); }
 
 }  // namespace sennit::inline v0::detail

@@ -3,6 +3,7 @@
 #include <optional>
 #include <source_location>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/time.hpp"
@@ -24,7 +25,11 @@ struct fiber_view {
   // Of one that is parked:
   wait_kind wait_for = wait_kind::none;
   const void* object = nullptr;
+  const waiter* holder = nullptr;          // who is waited for
+  std::optional<std::uint64_t> holder_id;  // if that is a fiber of this runtime
   int fd = -1;
+  std::string socket;
+  std::uint32_t epoch = 0;  // of this wait: another one of the same fiber has another
   nanos since = 0;
   nanos deadline = never;
   std::size_t stack_reserved = 0;
@@ -33,7 +38,13 @@ struct fiber_view {
   std::vector<const void*> backtrace;
 };
 
-/// All fibers that have not ended, by id. Any thread; `home` must stay.
-[[nodiscard]] std::vector<fiber_view> take_census(scheduler& home);
+/// "mutex", "channel receive", ...
+[[nodiscard]] std::string_view name_of(wait_kind kind) noexcept;
+
+/// All fibers that have not ended, by id. `look`, of a higher floor that knows the object, adds to what is seen of one
+/// that is parked, while it cannot run: what it waits on is there. Any thread; `home` must stay.
+[[nodiscard]] std::vector<fiber_view> take_census(scheduler& home, void (*look)(fiber_view& seen));
+/// The same without looking at stacks, which takes most of the time.
+[[nodiscard]] std::vector<fiber_view> take_census_of_waits(scheduler& home);
 
 }  // namespace sennit::inline v0::detail

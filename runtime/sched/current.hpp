@@ -26,6 +26,7 @@ class thread_waiter final : public waiter {
 
   atomic<bool> polling{false};  // ready() must raise wake_fd, not the futex
   random_source dice;
+  bool idle = false;  // counted as an idle_thread while parked: who claims it ends that
 
  private:
   int wake_fd_ = -1;

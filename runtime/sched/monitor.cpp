@@ -1,9 +1,17 @@
 #include "sched/monitor.hpp"
 
+#include <algorithm>
+
 #include "base/futex.hpp"
 #include "base/log.hpp"
+#include "base/sanitizer.hpp"
 #include "base/system.hpp"
+#include "sched/current.hpp"
+#include "sched/deadlock.hpp"
+#include "sched/frame_names.hpp"
+#include "sched/idle_thread.hpp"
 #include "sched/scheduler.hpp"
+#include "sched/stack_probe.hpp"
 #include "sched/thread_use.hpp"
 
 namespace sennit::inline v0::detail {
@@ -11,9 +19,25 @@ namespace {
 
 constexpr nanos takeover_after = 1'000'000;       // a poller that nobody looked at for so long is taken over
 constexpr nanos report_interval = 1'000'000'000;  // at most one stall report a second
+constexpr std::size_t room_in_log = 1'800;        // for a backtrace: innermost frames are kept
+constexpr nanos look_interval = 1'000'000'000;    // between two searches for a deadlock at least, and
+constexpr nanos look_pause = 1000;                // so many times as long as the search took
 constexpr int calm_ticks = 10;                    // so many ticks with all workers asleep, then the monitor sleeps too
 
+/// The lines that a message of the log has room for.
+std::string shortened(std::string lines) {
+  while (lines.size() > room_in_log) lines.resize(lines.rfind('\n', lines.size() - 1));
+  return lines;
+}
+
 }  // namespace
+
+bool monitor::nobody_else_moves() const noexcept {
+  const bool timers = std::ranges::any_of(watched_.workers(), [](const auto& w) { return w->timers.size() != 0; });
+  // The workers, this thread, and ThreadSanitizer's.
+  const std::size_t harmless = watched_.workers().size() + 1 + SENNIT_TSAN;
+  return !timers && threads_of_process() == harmless + idle_thread::count();
+}
 
 void monitor::start() {
   watches_.resize(watched_.workers().size());
@@ -41,14 +65,17 @@ void monitor::run() noexcept {
   while (stop_.load(seq_cst) == 0) {  // mm:monitor-stop
     calm = watched_.idle.awake() == 0 ? calm + 1 : 0;
     if (calm > calm_ticks) {
+      if (!looked_ && outside.now() >= next_look_) look_for_deadlock();
       asleep_.store(1, seq_cst);  // mm:monitor-asleep
       watched_.feed();            // a fiber may have starved since the last tick, unseen by the last stack's return
       // A worker that wakes after this look sees the flag; one that woke before is seen here.
       if (watched_.idle.awake() == 0 && stop_.load(seq_cst) == 0) {  // mm:monitor-stop
-        futex_wait(asleep_.address(), 1, never);
+        futex_wait(asleep_.address(), 1, looked_ ? never : next_look_);
       }
-      asleep_.store(0, seq_cst);  // mm:monitor-asleep
-      calm = 0;
+      if (asleep_.exchange(0, seq_cst) == 0 || watched_.idle.awake() != 0) {  // mm:monitor-asleep
+        looked_ = false;
+        calm = 0;
+      }
     }
     futex_wait(stop_.address(), 0, outside.now() + period);
     tick(outside.now());
@@ -88,13 +115,50 @@ void monitor::tick(nanos now) noexcept {
       seen.reported = true;
       next_report_ = now + report_interval;
       stalls_.add();
-      // The block is type-stable; a name torn by a new fiber in it is still zero-terminated.
-      log(log_level::warn,
-          "worker %u has run fiber '%s' (id %llu) for %lld ms without a switch: use sennit::blocking()", w->index,
-          running->name().data(), static_cast<unsigned long long>(running->id),
-          static_cast<long long>(stuck / 1'000'000));
+      report(*w, *running, stuck);
     }
   }
+}
+
+// The block is type-stable; a name torn by a new fiber in it is still zero-terminated.
+void monitor::report(worker& at, const fiber_block& running, nanos stuck) noexcept {
+  const std::uint64_t id = running.id;
+  std::string where;
+  try {
+    if (const probed_stack found = probe_stack(at); found.id == id)
+      where = shortened(frame_names().lines(found.frames));
+  } catch (const std::bad_alloc&) {  // then without
+  }
+  log(log_level::warn, "worker %u has run fiber '%s' (id %llu) for %lld ms without a switch: use sennit::blocking()%s",
+      at.index, running.name().data(), static_cast<unsigned long long>(id), static_cast<long long>(stuck / 1'000'000),
+      where.c_str());
+}
+
+// All workers sleep, so that nothing moves but by plain threads, timers and descriptors.
+void monitor::look_for_deadlock() noexcept {
+  const nanos begin = clock_now();
+  looked_ = true;
+  try {
+    const std::vector<fiber_view> seen = take_census_of_waits(watched_);
+    std::vector<const fiber_view*> stuck = find_circle(seen);
+    const char* what = "fibers wait for each other in a circle";
+    if (stuck.empty() && all_wait_for_others(seen) && nobody_else_moves()) {
+      for (const fiber_view& f : seen) stuck.push_back(&f);
+      what = "fibers are all there are, and nothing is left that could wake them";
+    }
+    std::vector<one_wait> found;
+    for (const fiber_view* f : stuck) found.push_back(*wait_of(*f));
+    // Seen one after the other. If each still is in the same wait, and for the same one, they all were at one time.
+    if (!found.empty() && found != told_ && are_among(found, take_census_of_waits(watched_))) {
+      told_ = std::move(found);
+      deadlocks_.add();
+      log(log_level::warn, "deadlock in runtime '%s': %zu %s:%s", watched_.name().c_str(), stuck.size(), what,
+          shortened(waits_of(stuck)).c_str());
+    }
+  } catch (const std::bad_alloc&) {  // another time
+  }
+  const nanos end = clock_now();
+  next_look_ = end + std::max(look_interval, look_pause * (end - begin));
 }
 
 }  // namespace sennit::inline v0::detail

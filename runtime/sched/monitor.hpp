@@ -7,10 +7,13 @@
 #include "base/atomic.hpp"
 #include "base/time.hpp"
 #include "sched/counter.hpp"
+#include "sched/deadlock.hpp"
 
 namespace sennit::inline v0::detail {
 
+class fiber_block;
 class scheduler;
+class worker;
 
 /// Owned by its scheduler. start() and stop() by the scheduler; worker_woke() by workers.
 class monitor {
@@ -24,6 +27,7 @@ class monitor {
   }
   [[nodiscard]] std::uint64_t takeovers() const noexcept { return takeovers_.get(); }
   [[nodiscard]] std::uint64_t stalls() const noexcept { return stalls_.get(); }
+  [[nodiscard]] std::uint64_t deadlocks() const noexcept { return deadlocks_.get(); }
 
  private:
   /// What is known of one worker, from tick to tick.
@@ -36,6 +40,9 @@ class monitor {
 
   void run() noexcept;
   void tick(nanos now) noexcept;
+  void look_for_deadlock() noexcept;
+  [[nodiscard]] bool nobody_else_moves() const noexcept;
+  void report(worker& at, const fiber_block& running, nanos stuck) noexcept;
   void rouse() noexcept;
   void wait(nanos until) noexcept;
 
@@ -44,8 +51,12 @@ class monitor {
   atomic<std::uint32_t> asleep_{0};  // futex: 1 while the monitor waits for a worker to wake
   atomic<std::uint32_t> stop_{0};    // futex
   nanos next_report_ = 0;
+  bool looked_ = false;  // for a deadlock, since a worker was last awake
+  nanos next_look_ = 0;
+  std::vector<one_wait> told_;
   counter takeovers_;
   counter stalls_;
+  counter deadlocks_;
   std::thread thread_;
 };
 

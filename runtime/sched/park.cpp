@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <optional>
+#include <utility>
 
 #include <sennit/error.hpp>
 
@@ -12,6 +13,7 @@
 #include "base/host.hpp"
 #include "base/system.hpp"
 #include "sched/current.hpp"
+#include "sched/idle_thread.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/token_waker.hpp"
 #include "sched/worker.hpp"
@@ -88,9 +90,14 @@ std::uint16_t park_fiber(fiber_block& f, const park_plan& plan) noexcept {
 std::uint16_t park_thread(thread_waiter& t, const park_plan& plan) noexcept SENNIT_NO_ANALYSIS {
   const std::uint32_t epoch = t.state.epoch();
   const nanos deadline = plan.until.deadline;
+  t.idle = deadline == never;
+  if (t.idle) idle_thread::begin();
   const bool published = t.state.publish(false);
   held_locks(plan).unlock();
-  if (!published) return t.state.case_won();  // noted before
+  if (!published) {  // noted before
+    if (std::exchange(t.idle, false)) idle_thread::end();
+    return t.state.case_won();
+  }
   for (;;) {
     const auto seen = t.state.peek();
     // Claimed is not enough: the waker may still be inside the primitive. Its last access is thread_ready.
@@ -170,7 +177,8 @@ namespace {
 [[gnu::noinline]] void ready_thread(thread_waiter& thread) noexcept {
   // Everything that is needed of the thread is read before it may go on; afterwards the kernel only compares addresses.
   const void* address = thread.state.futex_address();
-  if (thread.polling.load(acquire)) {  // mm:thread-polling
+  if (std::exchange(thread.idle, false)) idle_thread::end();  // now, since it may be long before it runs
+  if (thread.polling.load(acquire)) {                         // mm:thread-polling
     raise_flag(thread.wake_fd());
     thread.state.set_thread_ready();
   } else {

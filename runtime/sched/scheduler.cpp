@@ -125,6 +125,10 @@ void scheduler::stop_threads() noexcept {
   for (const auto& w : workers_) {
     if (!w->started_) continue;
     w->wake();
+    {
+      const spin_guard guard(w->thread_lock_);
+      w->joined_ = true;
+    }
     pthread_join(w->thread_, nullptr);
   }
 }
@@ -393,6 +397,7 @@ runtime_stats scheduler::stats() const {
   s.spawned += spawned_outside_.load(seq_cst);  // mm:spawned-outside
   s.takeovers = monitor_->takeovers();
   s.stalls = monitor_->stalls();
+  s.deadlocks = monitor_->deadlocks();
   s.stacks_cached = stacks.stats().cached;
   s.workers = static_cast<unsigned>(workers_.size());
   return s;

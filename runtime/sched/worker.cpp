@@ -12,6 +12,7 @@
 #include "sched/current.hpp"
 #include "sched/park.hpp"
 #include "sched/scheduler.hpp"
+#include "sched/stack_probe.hpp"
 #include "stack/overflow.hpp"
 
 namespace sennit::inline v0::detail {
@@ -294,11 +295,20 @@ void worker::run() noexcept {
   live_ = thread_exception_state();
   const alt_stack signal_stack;
   const thread_stack_known stack;
+  accept_probes();
   now_.store(home.outside().now(), relaxed);  // mm:worker-now
   while (fiber_block* f = next_for_root()) execute(f);
   stacks.flush();
   set_this_worker(nullptr);
   tsan.leave();
+}
+
+bool worker::ask(stack_probe& p) noexcept {
+  const spin_guard guard(thread_lock_);
+  stack_probe* none = nullptr;
+  if (joined_ || !probe_.compare_exchange_strong(none, &p, release, relaxed)) return false;  // mm:probe
+  pthread_kill(thread_, probe_signal);
+  return true;
 }
 
 fiber_block* worker::next_for_root() noexcept {

@@ -23,6 +23,7 @@
 namespace sennit::inline v0::detail {
 
 class scheduler;
+struct stack_probe;
 
 struct worker_counters {
   counter spawned, finished, parks, steals, polls, poll_events, registrations, reads, writes, wakes, sleeps;
@@ -80,6 +81,10 @@ class worker {
   bool poll_ready(fiber_chain& out) noexcept;
   /// Wakes the worker if it sleeps or is about to.
   void wake() noexcept;
+  /// For stack_probe.cpp: a question, whose signal is on its way. Taken by the worker's signal handler, or taken back
+  /// by who asked. False if there is one already, or the thread has come to its end.
+  [[nodiscard]] bool ask(stack_probe& p) noexcept;
+  [[nodiscard]] stack_probe* take_probe() noexcept { return probe_.exchange(nullptr, acquire); }  // mm:probe
   /// A fiber that only this worker may run.
   void push_mailbox(fiber_block* f) noexcept;
   /// Takes the LIFO slot's fiber away from a worker that has not switched since `seen_switches`.
@@ -162,6 +167,9 @@ class worker {
   std::array<poll_event, 64> events_ SENNIT_GUARDED_BY(poll_token_);
   nanos timers_fired_ SENNIT_GUARDED_BY(poll_token_) = 0;  // when the last poll came that found a timer due
   atomic<nanos> now_{0};                                   // clock of the last poll
+  atomic<stack_probe*> probe_{nullptr};
+  spin_lock thread_lock_;  // held while the thread is sent a signal
+  bool joined_ SENNIT_GUARDED_BY(thread_lock_) = false;
   bool searching_ = false;
   bool started_ = false;
   pthread_t thread_{};

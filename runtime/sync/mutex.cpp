@@ -54,6 +54,10 @@ bool mutex::lock_before(wait_bound until) noexcept {
 // Only the owner can find itself there: a stale look is somebody else.
 bool mutex::is_mine() const noexcept { return is_held_by(word_.load(relaxed), current_waiter()); }  // mm:mutex-word
 
+const waiter* mutex::owner() const noexcept {
+  return reinterpret_cast<const waiter*>(word_.load(relaxed) & ~waiters);  // mm:mutex-word
+}
+
 bool mutex::try_lock() noexcept { return take(word_, current_waiter()); }
 
 [[gnu::noinline]] bool mutex::lock_slow(waiter& self, wait_bound until) noexcept {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <csignal>
 #include <map>
 #include <mutex>
 #include <source_location>
@@ -14,6 +15,7 @@
 #include <sennit/io.hpp>
 #include <sennit/mutex.hpp>
 #include <sennit/scope.hpp>
+#include <sennit/tcp.hpp>
 
 #include "context/context.hpp"
 #include "support/descriptors.hpp"
@@ -70,6 +72,7 @@ TEST_P(inspect_test, tells_what_each_waits_for) {
     EXPECT_EQ(seen.size(), 6u);
     EXPECT_EQ(seen.at("main").state, fiber_state::running);
     EXPECT_TRUE(seen.at("main").worker.has_value());
+    EXPECT_FALSE(seen.at("main").backtrace.empty());
     EXPECT_EQ(seen.at("at mutex").waits_for, "mutex");
     EXPECT_EQ(seen.at("at mutex").object, &m);
     EXPECT_EQ(seen.at("receiver").waits_for, "channel receive");
@@ -82,6 +85,9 @@ TEST_P(inspect_test, tells_what_each_waits_for) {
     EXPECT_EQ(seen.at("reader").waits_for, "read");
     EXPECT_TRUE(seen.at("reader").descriptor);
     EXPECT_EQ(seen.at("joiner").waits_for, "join");
+    EXPECT_EQ(seen.at("joiner").waits_for_fiber, seen.at("receiver").id);
+    EXPECT_EQ(seen.at("at mutex").waits_for_fiber, seen.at("main").id);
+    EXPECT_FALSE(seen.at("receiver").waits_for_fiber);
     for (const auto& [name, f] : seen) {
       EXPECT_EQ(f.spawned_at.file_name(), name == "main" ? f.spawned_at.file_name() : std::string(__FILE__)) << name;
       if (name == "main") continue;
@@ -116,10 +122,77 @@ TEST_P(inspect_test, a_fiber_that_has_not_begun_is_runnable) {
   });
 }
 
+TEST_P(inspect_test, a_descriptor_has_addresses) {
+  sennit::run(opts(), [&] {
+    auto listener = tcp_listener::bind("127.0.0.1:0");
+    const endpoint at = listener.local_endpoint();
+    auto client = tcp_stream::connect(at);
+    const endpoint from = client.local_endpoint();
+    park_probe accepted_one;
+    auto server = listener.accept();
+    fiber acceptor(attributes{.name = "acceptor"}, [&] {
+      accepted_one.here();
+      listener.accept();
+    });
+    park_probe reading;
+    fiber reader(attributes{.name = "reader"}, [&] {
+      reading.here();
+      std::array<std::byte, 1> b{};
+      server.read_some(b);
+    });
+    accepted_one.await_parked();
+    reading.await_parked();
+    const auto seen = by_name(*runtime::current());
+    EXPECT_EQ(seen.at("acceptor").socket, at.to_string());
+    EXPECT_EQ(seen.at("reader").socket, at.to_string() + " to " + from.to_string());
+    std::ostringstream out;
+    dump_fibers(out);
+    EXPECT_NE(out.str().find("read of descriptor " + std::to_string(server.native_handle()) + ", " + at.to_string() +
+                             " to " + from.to_string()),
+              std::string::npos)
+        << out.str();
+    client.write_all(std::as_bytes(std::span("x")));
+    auto second = tcp_stream::connect(at);
+    acceptor.join();
+    reader.join();
+  });
+}
+
+TEST_P(inspect_test, a_signal_makes_a_dump_while_all_workers_are_stuck) {
+  const fd_pair pipe = pipe_pair();
+  std::atomic<bool> seen{false};
+  runtime rt(opts());
+  const signal_dump on_signal(SIGUSR2, pipe.b.get());
+  std::vector<fiber> stuck;
+  std::atomic<unsigned> begun{0};
+  for (unsigned i = 0; i < rt.workers(); ++i) {
+    stuck.push_back(rt.spawn(attributes{.name = "stuck"}, [&] {
+      ++begun;
+      while (!seen) static_cast<void>(std::chrono::steady_clock::now());
+    }));
+  }
+  while (begun < rt.workers()) std::this_thread::yield();
+  for (int i = 0; i < 2; ++i) {
+    ::kill(::getpid(), SIGUSR2);
+    std::string text;
+    while (text.find("'stuck': running") == std::string::npos || !text.ends_with('\n')) text += drain(pipe.a.get());
+    SCOPED_TRACE(text);
+    EXPECT_TRUE(text.starts_with("runtime '"));
+    EXPECT_NE(text.find("test_api"), std::string::npos) << "says where it is";
+  }
+  seen = true;
+  for (fiber& f : stuck) f.join();
+}
+
+TEST(signal_dump, bad_signals_are_refused) {
+  EXPECT_THROW(const signal_dump none(0), std::system_error);
+  EXPECT_THROW(const signal_dump none(SIGKILL), std::system_error);
+}
+
 // Whoever is woken while it is looked at must run all the same, and a block that is used for another fiber meanwhile
 // must not be taken for the one before.
 TEST_P(inspect_test, looks_lose_no_wake) {
-  const std::size_t wanted = scaled(200'000);
+  const std::size_t wanted = scaled(60'000);
   runtime rt(opts());
   std::atomic<std::size_t> waiting{0};
   std::atomic<bool> enough{false};

@@ -1042,6 +1042,58 @@ class https_server(RungTest):
         self.assertIn("/nothing.pem", done.stderr)
 
 
+class StandsStill(RungTest):
+    def hang(self, what, *patterns):
+        """Waits until it has said all of these of itself, a dump asked for in between; what it said."""
+        rung = subprocess.Popen(command("23_deadlock", "--what", what), stderr=subprocess.PIPE, text=True,
+                                preexec_fn=die_with_parent)
+        self.addCleanup(rung.stderr.close)
+        self.addCleanup(rung.wait)
+        self.addCleanup(rung.kill)
+        said = ""
+        for pattern in patterns:
+            while not re.search(pattern, said):
+                line = rung.stderr.readline()
+                self.assertTrue(line, said)
+                said += line
+            if pattern == patterns[0]:
+                rung.send_signal(signal.SIGQUIT)
+        rung.send_signal(signal.SIGINT)
+        self.assertEqual(rung.wait(PATIENCE), -signal.SIGINT)
+        return said
+
+
+class deadlock(StandsStill):
+    def test_two_mutexes(self):
+        said = self.hang("mutexes", r"circle:(\n.*spawned at.*){2}", r"'a to b': .*held by fiber",
+                         r"'b to a': .*held by fiber")
+        self.assertIn("deadlock in runtime 'sennit': 2 fibers wait for each other in a circle", said)
+        waits = dict(re.findall(r"fiber (\d+) '[ab] to [ab]' waits for mutex at 0x\w+, held by fiber (\d+)", said))
+        self.assertEqual(len(waits), 2, said)
+        self.assertEqual({waits[f] for f in waits}, set(waits), said)
+
+
+class all_asleep(StandsStill):
+    """Not under an emulator: it has threads of its own, which might wake somebody for all that is known."""
+
+    def test_a_message_that_nobody_sends(self):
+        said = self.hang("channel", r"wake them:(\n.*spawned at.*){2}", r"'cook': .*channel receive")
+        self.assertIn("2 fibers are all there are, and nothing is left that could wake them", said)
+        cook = re.search(r"fiber (\d+) 'cook' waits for channel receive at 0x", said)
+        self.assertIn(f"waits for join of fiber {cook[1]};", said)
+
+
+class stall(RungTest):
+    def test_who_computes_is_named_and_the_others_wait(self):
+        done = run(*command("24_stall", "--ms", 300))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        late = list(map(int, re.findall(r"^  .* (\d+) ms$", done.stdout, re.M)))
+        self.assertEqual(len(late), 3, done.stdout)
+        self.assertGreaterEqual(late[0], 250)  # as long as it computed
+        reports = re.findall(r"worker 0 has run fiber '(\w+)' .* without a switch", done.stderr)
+        self.assertEqual(reports[0], "collatz", done.stderr)
+
+
 class two_runtimes(RungTest):
     def test_they_work_together(self):
         for workers in (1, 2, 5):

@@ -330,12 +330,14 @@ TEST(file_call, what_the_kernel_gives_up_is_done_nevertheless) {
           std::this_thread::yield();
         }
       };
-      const std::jthread one(pester);
-      const std::jthread other(pester);
+      std::thread one(pester);
+      std::thread other(pester);
       std::error_code ec;
       static_cast<void>(file::open("/dev/null", open_mode::read, ec));
       EXPECT_FALSE(ec) << ec.message();
       over = true;
+      one.join();
+      other.join();
     });
   }
   ::sigaction(SIGPROF, &before, nullptr);

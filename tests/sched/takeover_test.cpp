@@ -159,6 +159,7 @@ TEST(takeover_test, a_stuck_worker_is_reported_once_with_the_name_of_its_fiber) 
     EXPECT_NE(first, std::string::npos) << text;
     EXPECT_EQ(text.find("grinder", first + 1), std::string::npos) << text;
     EXPECT_NE(text.find("sennit::blocking()"), std::string::npos) << "says what to do instead: " << text;
+    EXPECT_NE(text.find("test_sched", text.find('\n')), std::string::npos) << "says where it is: " << text;
   }
 }
 

@@ -1,8 +1,12 @@
 // Component sennit::symbols, which nothing here calls: to be linked with it is enough.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdlib>
+#include <functional>
 #include <iterator>
 #include <regex>
 #include <source_location>
@@ -147,10 +151,35 @@ TEST_P(dump_with_symbols, names_the_frames_and_groups_by_them) {
     return std::distance(std::sregex_iterator(text.begin(), text.end(), r), {});
   };
   EXPECT_EQ(times("\n10 fibers"), 2) << text;
+  text.erase(0, text.find("\n10 fibers"));  // the caller has a backtrace too
   EXPECT_EQ(times(line), 3 + 6) << text;
   EXPECT_EQ(times(R"(\n    \S*wait(\(.*\))? at \S*include/sennit/event\.hpp:\d+)"), 2) << text;
   constexpr int each = 2;  // the wait itself, and the lambda
   EXPECT_EQ(times(R"(\n    \S)"), 3 + 6 + 2 * each) << text << "this library's own frames are left out";
+}
+
+[[gnu::noinline]] void spins_until(const std::atomic<bool>& end) {
+  while (!end) static_cast<void>(std::chrono::steady_clock::now());
+  asm volatile("");
+}
+
+TEST_P(dump_with_symbols, names_the_frames_of_a_fiber_that_runs) {
+  runtime rt(opts());
+  std::atomic<bool> begun{false};
+  std::atomic<bool> end{false};
+  fiber spinner = rt.spawn([&] {
+    begun = true;
+    spins_until(end);
+  });
+  while (!begun) std::this_thread::yield();
+  std::ostringstream out;
+  do {  // it may be on its way
+    out.str("");
+    dump_fibers(out);
+  } while (out.str().find("spins_until") == std::string::npos);
+  EXPECT_NE(out.str().find("': running"), std::string::npos) << out.str();
+  end = true;
+  spinner.join();
 }
 
 }  // namespace

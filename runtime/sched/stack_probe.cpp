@@ -1,0 +1,119 @@
+#include "sched/stack_probe.hpp"
+
+#include <pthread.h>
+#include <unistd.h>
+#include <unwind.h>
+
+#include <cerrno>
+#include <mutex>
+
+#include "base/futex.hpp"
+#include "base/time.hpp"
+#include "sched/current.hpp"
+#include "sched/worker.hpp"
+#include "stack/fault_context.hpp"
+
+namespace sennit::inline v0::detail {
+namespace {
+
+constexpr nanos patience = 20'000'000;
+
+struct sigaction former;  // written before our handler is installed, never again
+
+/// A walk that begins where the signal came, below the frames of the handler and of the kernel.
+struct interrupted_walk {
+  stack_probe& into;
+  const std::uintptr_t from;  // 0: no matter where
+};
+
+_Unwind_Reason_Code note_frame(_Unwind_Context* at, void* to) {
+  auto& [into, from] = *static_cast<interrupted_walk*>(to);
+  const auto address = static_cast<std::uintptr_t>(_Unwind_GetIP(at));
+  if (address == 0 || into.count == into.frames.size()) return _URC_NORMAL_STOP;
+  if (into.count == 0 && from != 0 && address != from) return _URC_NO_REASON;
+  // Readers of return addresses look at the byte before; this one is no return address.
+  into.frames[into.count] = reinterpret_cast<const void*>(into.count == 0 ? address + 1 : address);
+  ++into.count;
+  return _URC_NO_REASON;
+}
+
+void answer(stack_probe& p, const worker& w, std::uintptr_t from) noexcept {
+  // While an exception is on its way up, the unwinder is at work on this thread, and frames are half gone.
+  if (const fiber_block* f = w.running(); f != nullptr && w.live_exceptions().uncaught == 0) {
+    p.id = f->id;
+    interrupted_walk walk{p, from};
+    _Unwind_Backtrace(note_frame, &walk);
+    // A sanitizer may have kept the signal for later: that place was left long ago.
+    interrupted_walk all{p, 0};
+    if (p.count == 0) _Unwind_Backtrace(note_frame, &all);
+  }
+  p.answered.store(1, release);  // mm:probe-answered: from here on `p` may be gone
+  futex_wake(p.answered.address(), 1);
+}
+
+void hand_on(int signal, siginfo_t* info, void* context) {
+  if ((former.sa_flags & SA_SIGINFO) != 0) {
+    former.sa_sigaction(signal, info, context);
+  } else if (former.sa_handler != SIG_DFL && former.sa_handler != SIG_IGN) {
+    former.sa_handler(signal);
+  }
+}
+
+void on_probe(int signal, siginfo_t* info, void* context) {
+  const int error = errno;
+  worker* const w = this_worker();
+  stack_probe* const p = w != nullptr ? w->take_probe() : nullptr;
+  if (p != nullptr) {
+    answer(*p, *w, read_fault_context(context, nullptr).pc);
+  } else if (w == nullptr || info->si_pid != ::getpid()) {  // else one that was given up
+    hand_on(signal, info, context);
+  }
+  errno = error;
+}
+
+void install() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    struct sigaction ours{};
+    ours.sa_sigaction = on_probe;
+    ours.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
+    sigfillset(&ours.sa_mask);
+    ::sigaction(probe_signal, nullptr, &former);
+    ::sigaction(probe_signal, &ours, nullptr);
+  });
+}
+
+}  // namespace
+
+void accept_probes() noexcept {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, probe_signal);
+  ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
+probed_stack probe_stack(worker& w) {
+  install();
+  probed_stack out;
+  stack_probe p;
+  if (this_worker() == &w) {
+    answer(p, w, 0);
+  } else if (!w.ask(p)) {
+    return out;
+  }
+  const nanos until = clock_now() + patience;
+  while (p.answered.load(acquire) == 0) {  // mm:probe-answered
+    if (clock_now() < until) {
+      futex_wait(p.answered.address(), 0, until);
+    } else if (w.take_probe() != nullptr) {
+      return out;
+    } else {
+      futex_wait(p.answered.address(), 0, never);  // the handler has it
+    }
+  }
+  out.id = p.id;
+  out.frames.assign(p.frames.begin(), p.frames.begin() + static_cast<std::ptrdiff_t>(p.count));
+  return out;
+}
+
+}  // namespace sennit::inline v0::detail

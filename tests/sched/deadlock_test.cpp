@@ -1,0 +1,137 @@
+// Fibers that wait for each other are reported; those that something may still wake are not.
+#include "sched/deadlock.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include <sennit/inspect.hpp>
+#include <sennit/mutex.hpp>
+
+#include "support/runtimes.hpp"
+
+namespace sennit::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// What was logged while it lived.
+class captured_log {
+ public:
+  captured_log() { ::testing::internal::CaptureStderr(); }
+  std::string text() { return ::testing::internal::GetCapturedStderr(); }
+};
+
+bool await_report(const runtime& rt) {
+  for (int ms = 0; ms < 60'000 && rt.stats().deadlocks == 0; ++ms) std::this_thread::sleep_for(1ms);
+  return rt.stats().deadlocks != 0;
+}
+
+class deadlock_test : public runtimes {};
+INSTANTIATE_RUNTIMES(deadlock_test);
+
+TEST_P(deadlock_test, a_circle_of_a_join_and_a_mutex_is_named) {
+  captured_log log;
+  std::map<std::string, std::uint64_t> ids;
+  {
+    runtime rt(opts());
+    stop_source stop;
+    fiber joiner = rt.spawn(attributes{.name = "joiner"}, [token = stop.get_token()] {
+      mutex m;
+      m.lock();
+      fiber other(attributes{.name = "locker"}, [&] { const std::lock_guard not_before(m); });
+      EXPECT_THROW(other.join(token), std::system_error);
+      m.unlock();
+      other.join();
+    });
+    EXPECT_TRUE(await_report(rt));
+    for (const fiber_info& f : rt.fibers()) ids[f.name] = f.id;
+    stop.request_stop();
+    joiner.join();
+    EXPECT_EQ(rt.stats().deadlocks, 1u);
+  }
+  const std::string text = log.text();
+  const auto says = [&](const std::string& what) { EXPECT_NE(text.find(what), std::string::npos) << what << text; };
+  says("2 fibers wait for each other in a circle");
+  says("'joiner' waits for join of fiber " + std::to_string(ids["locker"]));
+  says("'locker' waits for mutex at 0x");
+  says("held by fiber " + std::to_string(ids["joiner"]));
+  says("deadlock_test.cpp:");
+}
+
+using detail::fiber_view;
+using detail::wait_kind;
+
+fiber_view waiting(std::uint64_t id, wait_kind kind, std::optional<std::uint64_t> holder = {}) {
+  fiber_view f;
+  f.id = id;
+  f.state = fiber_view::how::parked;
+  f.wait_for = kind;
+  f.holder_id = holder;
+  return f;
+}
+
+std::vector<std::uint64_t> circle_of(const std::vector<fiber_view>& all) {
+  std::vector<std::uint64_t> ids;
+  for (const fiber_view* f : detail::find_circle(all)) ids.push_back(f->id);
+  std::ranges::sort(ids);
+  return ids;
+}
+
+TEST(find_circle, finds_the_circle_and_none_of_those_that_wait_for_it) {
+  std::vector<fiber_view> all{waiting(1, wait_kind::mutex, 3), waiting(2, wait_kind::channel_receive),
+                              waiting(3, wait_kind::join, 5),  waiting(5, wait_kind::mutex, 7),
+                              waiting(7, wait_kind::mutex, 3), waiting(9, wait_kind::mutex, 7)};
+  EXPECT_EQ(circle_of(all), (std::vector<std::uint64_t>{3, 5, 7}));
+  all[3].deadline = 1;  // one of them gives up some day
+  EXPECT_EQ(circle_of(all), std::vector<std::uint64_t>());
+}
+
+TEST(find_circle, one_that_runs_or_is_not_there_ends_the_chain) {
+  std::vector<fiber_view> all{waiting(1, wait_kind::mutex, 2), waiting(2, wait_kind::mutex, 1)};
+  EXPECT_EQ(circle_of(all), (std::vector<std::uint64_t>{1, 2}));
+  all[1].state = fiber_view::how::running;
+  EXPECT_EQ(circle_of(all), std::vector<std::uint64_t>());
+  EXPECT_EQ(circle_of({waiting(1, wait_kind::mutex, 4)}), std::vector<std::uint64_t>());
+  EXPECT_EQ(circle_of({}), std::vector<std::uint64_t>());
+}
+
+// A circle is put together from looks at one fiber after the other.
+TEST(are_among, another_wait_of_the_same_fiber_is_none_of_them) {
+  std::vector<fiber_view> all{waiting(1, wait_kind::mutex, 2), waiting(2, wait_kind::mutex, 1)};
+  const std::vector<detail::one_wait> before{*detail::wait_of(all[0]), *detail::wait_of(all[1])};
+  EXPECT_TRUE(detail::are_among(before, all));
+  std::vector<fiber_view> now = all;
+  now[1].epoch += 1;
+  EXPECT_FALSE(detail::are_among(before, now));
+  now = all;
+  now[0].holder_id = 3;  // it was unlocked, and is another fiber's by now
+  EXPECT_FALSE(detail::are_among(before, now));
+  now = all;
+  now[0].state = fiber_view::how::running;
+  EXPECT_FALSE(detail::are_among(before, now));
+  EXPECT_FALSE(detail::are_among(before, {all[0]}));
+}
+
+TEST(all_wait_for_others, not_if_one_may_be_woken_from_outside) {
+  std::vector<fiber_view> all{waiting(1, wait_kind::mutex, 2), waiting(2, wait_kind::channel_receive)};
+  EXPECT_TRUE(detail::all_wait_for_others(all));
+  EXPECT_FALSE(detail::all_wait_for_others({}));
+  for (const wait_kind kind : {wait_kind::sleep, wait_kind::read, wait_kind::write, wait_kind::descriptor,
+                               wait_kind::helper, wait_kind::select, wait_kind::stack, wait_kind::timer}) {
+    all.push_back(waiting(3, kind));
+    EXPECT_FALSE(detail::all_wait_for_others(all)) << detail::name_of(kind);
+    all.pop_back();
+  }
+  all[1].deadline = 1;
+  EXPECT_FALSE(detail::all_wait_for_others(all));
+}
+
+}  // namespace
+}  // namespace sennit::test
