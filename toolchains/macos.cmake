@@ -33,7 +33,7 @@ set(CMAKE_USER_MAKE_RULES_OVERRIDE ${CMAKE_CURRENT_LIST_DIR}/macos/rules.cmake)
 set(CMAKE_C_FLAGS_INIT "-fno-sanitize=undefined")
 set(CMAKE_CXX_FLAGS_INIT "-fno-sanitize=undefined")
 
-# Nothing of this machine fits, but headers that stand alone: spdlog with fmt, CLI11, and GoogleTest's sources.
+# Nothing of this machine fits, but headers that stand alone: spdlog with fmt, nlohmann-json, CLI11, and GoogleTest's sources.
 set(CMAKE_FIND_ROOT_PATH ${CMAKE_CURRENT_LIST_DIR}/macos)
 foreach(kind INCLUDE LIBRARY PACKAGE)
   set(CMAKE_FIND_ROOT_PATH_MODE_${kind} ONLY)

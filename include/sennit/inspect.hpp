@@ -63,15 +63,21 @@ struct code_location {
 using symbolizer = std::vector<code_location> (*)(const void* return_address);
 SENNIT_API symbolizer set_symbolizer(symbolizer use) noexcept;
 
-/// Writes the fibers of all runtimes of this process as text, a paragraph each, with their backtraces as locate() names
-/// them; those that wait in the same way at the same place and were spawned at the same place together. From any thread
-/// or fiber; blocks as the output does. Nothing is written to a stream that has failed. Throws std::bad_alloc.
-SENNIT_API void dump_fibers(std::ostream& out);
+enum class dump_format : std::uint8_t {
+  text,  ///< a paragraph for each fiber; those that wait in the same way at the same place and were spawned at the same
+         ///< place together
+  json,  ///< one object: "runtimes", of each its "name", "workers" and "fibers" with the members of fiber_info, times
+         ///< in nanoseconds, sizes in bytes; and "backtraces", into which a fiber's "backtrace" is an index
+};
+
+/// Writes the fibers of all runtimes of this process, with their backtraces as locate() names them. From any thread or
+/// fiber; blocks as the output does. Nothing is written to a stream that has failed. Throws std::bad_alloc.
+SENNIT_API void dump_fibers(std::ostream& out, dump_format format = dump_format::text);
 /// The same. Throws std::system_error.
-SENNIT_API void dump_fibers(std::FILE* out);
+SENNIT_API void dump_fibers(std::FILE* out, dump_format format = dump_format::text);
 /// The same to a descriptor, which may be non-blocking.
-SENNIT_API void dump_fibers(int fd);
-SENNIT_API void dump_fibers(int fd, std::error_code& ec);
+SENNIT_API void dump_fibers(int fd, dump_format format = dump_format::text);
+SENNIT_API void dump_fibers(int fd, std::error_code& ec, dump_format format = dump_format::text);
 
 /// While it lives, each `signal` that is sent to the process makes dump_fibers(fd) run, on a thread of its own: also
 /// while all workers are stuck. What the signal did before, SIGQUIT's core dump for one, comes back with the end.

@@ -19,6 +19,7 @@
 #include <sennit/inspect.hpp>
 #include <sennit/io.hpp>
 #include <sennit/latch.hpp>
+#include <sennit/log.hpp>
 #include <sennit/mutex.hpp>
 #include <sennit/once.hpp>
 #include <sennit/packaged_task.hpp>

@@ -204,7 +204,7 @@ void fiber::detach() {
     lost = f->failure != nullptr;
   }
   if (lost) {
-    detail::log(detail::log_level::error, "detached fiber '%s' had ended with an exception", f->name().data());
+    detail::log(log_level::error, "detached fiber '%s' had ended with an exception", f->name().data());
     std::terminate();
   }
   detail::drop_handle(f);

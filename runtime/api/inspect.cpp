@@ -4,21 +4,18 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <map>
 #include <ostream>
-#include <span>
-#include <tuple>
 
 #include <sennit/error.hpp>
 #include <sennit/inspect.hpp>
 #include <sennit/runtime.hpp>
 
+#include "api/dump.hpp"
 #include "api/runtime_list.hpp"
 #include "base/host.hpp"
 #include "io/sigpipe_guard.hpp"
 #include "net/address.hpp"
 #include "sched/census.hpp"
-#include "sched/frame_names.hpp"
 #include "sched/scheduler.hpp"
 
 namespace sennit::inline v0 {
@@ -73,93 +70,13 @@ std::vector<fiber_info> fibers_of(scheduler& home) {
   return out;
 }
 
-std::string text_of(std::chrono::nanoseconds span) {
-  const double seconds = std::chrono::duration<double>(span).count();
-  char text[48];
-  if (seconds < 1 && seconds > -1) {
-    std::snprintf(text, sizeof text, "%.1f ms", seconds * 1e3);
-  } else {
-    std::snprintf(text, sizeof text, "%.1f s", seconds);
-  }
-  return text;
-}
-
-std::string text_of(const void* object) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%p", object);
-  return text;
-}
-
-/// What the fibers of a paragraph have in common.
-using fiber_kind = std::tuple<fiber_state, std::string_view, std::string_view, unsigned, unsigned, std::string_view,
-                              const std::vector<const void*>&, std::optional<std::uint64_t>>;
-fiber_kind kind_of(const fiber_info& f) {
-  return {f.state, f.waits_for, f.spawned_at.file_name(), f.spawned_at.line(), f.spawned_at.column(),
-          f.name,  f.backtrace, f.waits_for_fiber};
-}
-
-std::string paragraph(const std::vector<const fiber_info*>& alike, frame_names& names) {
-  const fiber_info& first = *alike.front();
-  const bool one = alike.size() == 1;
-  std::string out = one ? "fiber " + std::to_string(first.id) : std::to_string(alike.size()) + " fibers";
-  out += " '" + first.name + "': ";
-  switch (first.state) {
-    case fiber_state::runnable: out += "runnable"; break;
-    case fiber_state::running: out += "running"; break;
-    case fiber_state::waiting: {
-      const auto longest = std::ranges::max(alike, {}, &fiber_info::waiting)->waiting;
-      out += std::string("waiting ") + (one ? "for " : "for up to ") + text_of(longest) + ", " +
-             std::string(first.waits_for);
-      if (one && first.descriptor) out += " of descriptor " + std::to_string(*first.descriptor);
-      if (one && !first.socket.empty()) out += ", " + first.socket;
-      if (one && !first.descriptor && first.object != nullptr) out += " at " + text_of(first.object);
-      if (first.waits_for_fiber) {
-        out += first.waits_for == "join" ? " of fiber " : ", held by fiber ";
-        out += std::to_string(*first.waits_for_fiber);
-      }
-      if (one && first.deadline_in) out += ", until " + text_of(*first.deadline_in) + " from now";
-      break;
-    }
-  }
-  if (one && first.worker) out += ", worker " + std::to_string(*first.worker);
-  out += "\n  spawned at " + std::string(first.spawned_at.file_name()) + ":" + std::to_string(first.spawned_at.line());
-  if (first.state == fiber_state::waiting) {
-    std::size_t resident = 0;
-    for (const fiber_info* f : alike) resident += f->stack_resident;
-    out += "\n  stack: " + std::to_string(first.stack_reserved / 1024) + " KiB" + (one ? "" : " each") + ", " +
-           std::to_string(resident / 1024) + " KiB resident" + (one ? "" : " in all");
-    out += ", deepest use " +
-           std::to_string(std::ranges::max(alike, {}, &fiber_info::stack_high_water)->stack_high_water / 1024) + " KiB";
-  }
-  if (!one) {
-    constexpr std::size_t most_ids = 10;
-    out += "\n  ids:";
-    for (std::size_t i = 0; i < std::min(alike.size(), most_ids); ++i) out += " " + std::to_string(alike[i]->id);
-    if (alike.size() > most_ids) out += " ... " + std::to_string(alike.back()->id);
-  }
-  return out + names.lines(first.backtrace) + "\n";
-}
-
-std::string dump_of(scheduler& home, frame_names& names) {
-  const std::vector<fiber_info> all = fibers_of(home);
-  std::string out = "runtime '" + home.name() + "': " + std::to_string(home.workers().size()) + " workers, " +
-                    std::to_string(all.size()) + " fibers\n";
-  std::map<fiber_kind, std::vector<const fiber_info*>> groups;
-  std::vector<const std::vector<const fiber_info*>*> in_order;  // by the lowest id
-  for (const fiber_info& f : all) {
-    auto& group = groups[kind_of(f)];
-    if (group.empty()) in_order.push_back(&group);
-    group.push_back(&f);
-  }
-  for (const auto* group : in_order) out += "\n" + paragraph(*group, names);
-  return out;
-}
-
-std::string dump_of_all() {
-  std::string out;
-  frame_names names;
-  runtime_list::of_process().visit([&](scheduler& home) { out += (out.empty() ? "" : "\n") + dump_of(home, names); });
-  return out.empty() ? "no runtime\n" : out;
+/// Of all runtimes.
+std::string dump(dump_format format) {
+  std::vector<seen_runtime> all;
+  runtime_list::of_process().visit([&](scheduler& home) {
+    all.push_back({.name = home.name(), .workers = home.workers().size(), .fibers = fibers_of(home)});
+  });
+  return format == dump_format::json ? as_json(all) : as_text(all);
 }
 
 /// 0 or -errno.
@@ -184,20 +101,22 @@ int write_all(int fd, std::string_view text) noexcept {
 
 std::vector<fiber_info> runtime::fibers() const { return fibers_of(*core_); }
 
-void dump_fibers(std::ostream& out) { out << dump_of_all() << std::flush; }
+void dump_fibers(std::ostream& out, dump_format format) { out << dump(format) << std::flush; }
 
-void dump_fibers(std::FILE* out) {
-  const std::string text = dump_of_all();
+void dump_fibers(std::FILE* out, dump_format format) {
+  const std::string text = dump(format);
   if (std::fwrite(text.data(), 1, text.size(), out) != text.size() || std::fflush(out) != 0) {
     throw_if(std::error_code(errno, std::system_category()), "sennit: writing a dump of the fibers");
   }
 }
 
-void dump_fibers(int fd, std::error_code& ec) { ec.assign(-write_all(fd, dump_of_all()), std::system_category()); }
+void dump_fibers(int fd, std::error_code& ec, dump_format format) {
+  ec.assign(-write_all(fd, dump(format)), std::system_category());
+}
 
-void dump_fibers(int fd) {
+void dump_fibers(int fd, dump_format format) {
   std::error_code ec;
-  dump_fibers(fd, ec);
+  dump_fibers(fd, ec, format);
   throw_if(ec, "sennit: writing a dump of the fibers");
 }
 

@@ -17,7 +17,7 @@ void dump(int fd) noexcept {
   } catch (const std::bad_alloc&) {
     ec = std::make_error_code(std::errc::not_enough_memory);
   }
-  if (ec) detail::log(detail::log_level::warn, "no dump of the fibers: %s", ec.message().c_str());
+  if (ec) detail::log(log_level::warn, "no dump of the fibers: %s", ec.message().c_str());
 }
 
 }  // namespace

@@ -2,9 +2,9 @@
 // Logging. log.cpp is the only file that sees spdlog; printf formatting keeps fmt out of every other translation unit.
 #include <cstddef>
 
-namespace sennit::inline v0::detail {
+#include <sennit/log.hpp>
 
-enum class log_level { debug, info, warn, error };
+namespace sennit::inline v0::detail {
 
 /// Any thread or fiber. Default: warnings and errors to stderr, one line each, with the fiber's name and the worker.
 [[gnu::format(printf, 2, 3)]] void log(log_level level, const char* format, ...) noexcept;

@@ -15,7 +15,7 @@ detail::server_owner tcp_server::start(runtime& in, const endpoint& at, const op
   if (ec) detail::throw_if(ec, ("sennit: listen at " + at.to_string()).c_str());
   if (opts.steering == steering::cpu && count > 1) {
     if (const auto refused = detail::steer_by_cpu(sockets.front().native(), count))
-      detail::log(detail::log_level::warn, "server %s: no steering by CPU: %s", at.to_string().c_str(),
+      detail::log(log_level::warn, "server %s: no steering by CPU: %s", at.to_string().c_str(),
                   refused.message().c_str());
   }
   endpoint bound = detail::name_of(sockets.front(), false);

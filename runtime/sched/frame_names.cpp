@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <span>
 #include <string_view>
 
 namespace sennit::inline v0::detail {
@@ -40,7 +39,7 @@ std::string line(const code_location& l) {
 
 }  // namespace
 
-std::string frame_names::lines(const std::vector<const void*>& backtrace) {
+std::vector<const code_location*> frame_names::frames(const std::vector<const void*>& backtrace) {
   std::vector<const code_location*> frames;
   for (const void* address : backtrace) {
     auto [at, is_new] = known_.try_emplace(address);
@@ -60,8 +59,12 @@ std::string frame_names::lines(const std::vector<const void*>& backtrace) {
   auto first = std::ranges::find_if_not(frames, ours);
   const auto last = std::ranges::find_if_not(frames.rbegin(), frames.rend(), starts).base();
   if (first != frames.begin()) --first;  // what was called that waits
+  return first < last ? std::vector(first, last) : frames;
+}
+
+std::string frame_names::lines(const std::vector<const void*>& backtrace) {
   std::string out;
-  for (const code_location* l : first < last ? std::span(first, last) : std::span(frames)) out += line(*l);
+  for (const code_location* l : frames(backtrace)) out += line(*l);
   return out;
 }
 

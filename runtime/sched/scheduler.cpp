@@ -70,6 +70,7 @@ scheduler::scheduler(runtime& face, const options& opts)
   try {
     for (unsigned i = 0; i < options_.workers; ++i) workers_.push_back(std::make_unique<worker>(*this, i));
     start_threads();
+    log(log_level::info, "runtime '%s' begins: %u workers", name_.c_str(), options_.workers);
   } catch (...) {
     stop_threads();
     slab_->close();
@@ -79,6 +80,7 @@ scheduler::scheduler(runtime& face, const options& opts)
 
 scheduler::~scheduler() {
   stop_threads();  // first: a fiber that did not end may still ask for a part
+  log(log_level::info, "runtime '%s' ends", name_.c_str());
   while (!parts_.empty()) parts_.pop_back();
   // A waker of another runtime may still be between queueing the last fiber and waking its worker.
   while (wakers_inside_.load(acquire) != 0) cpu_pause();  // mm:wakers-inside

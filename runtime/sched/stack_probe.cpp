@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "base/futex.hpp"
+#include "base/sanitizer.hpp"
 #include "base/time.hpp"
 #include "sched/current.hpp"
 #include "sched/worker.hpp"
@@ -20,13 +21,16 @@ constexpr nanos patience = 20'000'000;
 
 struct sigaction former;  // written before our handler is installed, never again
 
+// ThreadSanitizer takes the handler for a part of the fiber, which may not have been told yet what its thread knows,
+// and which uses errno as other fibers of the thread do. What the handler does goes past it.
+
 /// A walk that begins where the signal came, below the frames of the handler and of the kernel.
 struct interrupted_walk {
   stack_probe& into;
   const std::uintptr_t from;  // 0: no matter where
 };
 
-_Unwind_Reason_Code note_frame(_Unwind_Context* at, void* to) {
+SENNIT_NO_TSAN _Unwind_Reason_Code note_frame(_Unwind_Context* at, void* to) {
   auto& [into, from] = *static_cast<interrupted_walk*>(to);
   const auto address = static_cast<std::uintptr_t>(_Unwind_GetIP(at));
   if (address == 0 || into.count == into.frames.size()) return _URC_NORMAL_STOP;
@@ -37,7 +41,7 @@ _Unwind_Reason_Code note_frame(_Unwind_Context* at, void* to) {
   return _URC_NO_REASON;
 }
 
-void answer(stack_probe& p, const worker& w, std::uintptr_t from) noexcept {
+SENNIT_NO_TSAN void answer(stack_probe& p, const worker& w, std::uintptr_t from) noexcept {
   // While an exception is on its way up, the unwinder is at work on this thread, and frames are half gone.
   if (const fiber_block* f = w.running(); f != nullptr && w.live_exceptions().uncaught == 0) {
     p.id = f->id;
@@ -59,7 +63,7 @@ void hand_on(int signal, siginfo_t* info, void* context) {
   }
 }
 
-void on_probe(int signal, siginfo_t* info, void* context) {
+SENNIT_NO_TSAN void on_probe(int signal, siginfo_t* info, void* context) {
   const int error = errno;
   worker* const w = this_worker();
   stack_probe* const p = w != nullptr ? w->take_probe() : nullptr;

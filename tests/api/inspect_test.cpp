@@ -1,6 +1,8 @@
 // What is seen of fibers from outside, and that looking at them loses no wake.
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
+#include <array>
 #include <atomic>
 #include <csignal>
 #include <map>
@@ -262,6 +264,74 @@ TEST_P(inspect_test, a_dump_groups_what_is_alike) {
     EXPECT_NE(text.find(" 'main': running, worker "), text.npos) << text;
     EXPECT_NE(text.find("\n  spawned at " __FILE__ ":"), text.npos) << text;
     go.set();
+    all.join();
+  });
+}
+
+TEST_P(inspect_test, a_dump_as_json_has_every_member_and_each_backtrace_once) {
+  const fd_pair pipe = pipe_pair();
+  runtime rt(opts());
+  rt.run([&] {
+    const std::string hostile = "<script>\"\\\n\xff";
+    event go;
+    mutex m;
+    std::unique_lock held(m);
+    std::array<park_probe, 4> probes;
+    scope all;
+    for (std::size_t i = 0; i < 2; ++i) {
+      all.spawn(attributes{.name = hostile}, [&, i] {
+        probes[i].here();
+        go.wait();
+      });
+    }
+    all.spawn(attributes{.name = "at mutex"}, [&] {
+      probes[2].here();
+      const std::lock_guard lock(m);
+    });
+    all.spawn(attributes{.name = "reader"}, [&] {
+      probes[3].here();
+      wait_readable_for(pipe.a.get(), 1h);
+    });
+    for (const park_probe& p : probes) p.await_parked();
+
+    std::ostringstream out;
+    dump_fibers(out, dump_format::json);
+    const auto dump = nlohmann::json::parse(out.str());
+    const auto& home = dump.at("runtimes").at(0);
+    EXPECT_EQ(home.at("name"), "sennit");
+    EXPECT_EQ(home.at("workers"), workers());
+    std::multimap<std::string, nlohmann::json> fibers;
+    for (const auto& f : home.at("fibers")) fibers.emplace(f.at("name"), f);
+    ASSERT_EQ(fibers.size(), 5u);
+    const auto& main = fibers.find("main")->second;
+    EXPECT_EQ(main.at("state"), "running");
+    EXPECT_FALSE(main.contains("waits_for"));
+
+    const auto [first, end] = fibers.equal_range("<script>\"\\\n\ufffd");
+    ASSERT_EQ(std::distance(first, end), 2);
+    for (auto at = first; at != end; ++at) {
+      const auto& f = at->second;
+      EXPECT_EQ(f.at("state"), "waiting");
+      EXPECT_EQ(f.at("waits_for"), "event");
+      EXPECT_EQ(f.at("object"), first->second.at("object"));
+      EXPECT_EQ(f.at("spawned_at").at("file"), __FILE__);
+      EXPECT_GE(f.at("waiting_ns"), 0);
+      EXPECT_GT(f.at("stack").at("reserved"), 0);
+      EXPECT_GT(f.at("stack").at("resident"), 0);
+      EXPECT_GT(f.at("stack").at("high_water"), 0);
+      if (std::string_view(detail::context_name) == "boost") continue;
+      EXPECT_EQ(f.at("backtrace"), first->second.at("backtrace"));
+      const auto& frames = dump.at("backtraces").at(f.at("backtrace").get<std::size_t>());
+      ASSERT_FALSE(frames.empty());
+      EXPECT_TRUE(frames.at(0).at("module").is_string());
+    }
+    EXPECT_EQ(fibers.find("at mutex")->second.at("waits_for_fiber"), main.at("id"));
+    const auto& reader = fibers.find("reader")->second;
+    EXPECT_GE(reader.at("descriptor"), 0);
+    EXPECT_GT(reader.at("deadline_in_ns"), 0);
+    go.set();
+    held.unlock();
+    put(pipe.b.get(), "x");
     all.join();
   });
 }

@@ -1,0 +1,89 @@
+#include <nlohmann/json.hpp>
+
+#include <cstdio>
+#include <map>
+
+#include "api/dump.hpp"
+#include "sched/frame_names.hpp"
+
+namespace sennit::inline v0::detail {
+namespace {
+
+using json = nlohmann::ordered_json;  // as written below, not by the alphabet
+
+std::string_view text_of(fiber_state state) noexcept {
+  switch (state) {
+    case fiber_state::runnable: return "runnable";
+    case fiber_state::running: return "running";
+    case fiber_state::waiting: return "waiting";
+  }
+  return "";
+}
+
+std::string text_of(const void* address) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%p", address);
+  return text;
+}
+
+json json_of(const code_location& l) {
+  json out{{"function", l.function}};
+  if (!l.file.empty()) out.update({{"file", l.file}, {"line", l.line}});
+  out.update({{"module", l.module}, {"offset", l.offset}});
+  return out;
+}
+
+/// Each backtrace once, numbered in the order of their first use.
+class backtraces {
+ public:
+  std::size_t number_of(const std::vector<const void*>& addresses) {
+    const auto [at, is_new] = numbers_.try_emplace(addresses, numbers_.size());
+    if (is_new) {
+      json frames = json::array();
+      for (const code_location* l : names_.frames(addresses)) frames.push_back(json_of(*l));
+      all_.push_back(std::move(frames));
+    }
+    return at->second;
+  }
+  json take() { return std::move(all_); }
+
+ private:
+  frame_names names_;
+  std::map<std::vector<const void*>, std::size_t> numbers_;
+  json all_ = json::array();
+};
+
+json json_of(const fiber_info& f, backtraces& known) {
+  json out{{"id", f.id}, {"name", f.name}, {"state", text_of(f.state)}};
+  if (f.worker) out["worker"] = *f.worker;
+  out["spawned_at"] = {{"file", f.spawned_at.file_name()}, {"line", f.spawned_at.line()}};
+  if (f.state == fiber_state::waiting) {
+    out["waits_for"] = f.waits_for;
+    out["waiting_ns"] = f.waiting.count();
+    if (f.object != nullptr) out["object"] = text_of(f.object);
+    if (f.waits_for_fiber) out["waits_for_fiber"] = *f.waits_for_fiber;
+    if (f.descriptor) out["descriptor"] = *f.descriptor;
+    if (!f.socket.empty()) out["socket"] = f.socket;
+    if (f.deadline_in) out["deadline_in_ns"] = f.deadline_in->count();
+    out["stack"] = {{"reserved", f.stack_reserved}, {"resident", f.stack_resident}, {"high_water", f.stack_high_water}};
+  }
+  if (!f.backtrace.empty()) out["backtrace"] = known.number_of(f.backtrace);
+  return out;
+}
+
+}  // namespace
+
+std::string as_json(const std::vector<seen_runtime>& all) {
+  backtraces known;
+  json runtimes = json::array();
+  for (const seen_runtime& home : all) {
+    json fibers = json::array();
+    for (const fiber_info& f : home.fibers) fibers.push_back(json_of(f, known));
+    runtimes.push_back({{"name", home.name}, {"workers", home.workers}, {"fibers", std::move(fibers)}});
+  }
+  const json out{{"runtimes", std::move(runtimes)}, {"backtraces", known.take()}};
+  // A name may be any bytes: what is no UTF-8 becomes U+FFFD.
+  return out.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace sennit::inline v0::detail

@@ -1,0 +1,5 @@
+include(sennit_lone_headers)
+if(NOT TARGET nlohmann_json::nlohmann_json)
+  sennit_lone_headers(nlohmann_json::nlohmann_json nlohmann)
+endif()
+set(nlohmann_json_FOUND ON)
