@@ -70,7 +70,7 @@ void log(log_level level, const char* format, ...) noexcept {
   try {
     const auto use = chosen_logger::of_process().get();
     use != nullptr ? (*use)(message) : write_to_stderr(message);
-  } catch (...) {  // nobody is left to be told
+  } catch (...) {  // NOLINT(bugprone-empty-catch): nobody is left to be told
   }
 }
 

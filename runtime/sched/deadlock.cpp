@@ -37,15 +37,12 @@ bool comes_from_outside(wait_kind kind) noexcept {
 
 }  // namespace
 
-std::optional<one_wait> wait_of(const fiber_view& f) noexcept {
-  if (f.state != fiber_view::how::parked) return std::nullopt;
-  return one_wait{.fiber = f.id, .epoch = f.epoch, .holder = f.holder_id};
-}
+one_wait wait_of(const fiber_view& f) noexcept { return {.fiber = f.id, .epoch = f.epoch, .holder = f.holder_id}; }
 
 bool are_among(const std::vector<one_wait>& waits, const std::vector<fiber_view>& all) noexcept {
   return std::ranges::all_of(waits, [&](const one_wait& w) {
     const std::size_t at = index_of(all, w.fiber);
-    return at != none && wait_of(all[at]) == w;
+    return at != none && all[at].state == fiber_view::how::parked && wait_of(all[at]) == w;
   });
 }
 

@@ -18,7 +18,7 @@ struct one_wait {
 };
 
 /// Of one that is parked.
-[[nodiscard]] std::optional<one_wait> wait_of(const fiber_view& f) noexcept;
+[[nodiscard]] one_wait wait_of(const fiber_view& f) noexcept;
 [[nodiscard]] bool are_among(const std::vector<one_wait>& waits, const std::vector<fiber_view>& all) noexcept;
 
 /// Fibers of which each waits, without a deadline, for a mutex that the next one holds or for the end of the next one,

@@ -13,14 +13,14 @@ class idle_thread {
   idle_thread& operator=(const idle_thread&) = delete;
 
   /// For one that parks: it begins, and its waker ends.
-  static void begin() noexcept { count_.fetch_add(1, relaxed); }  // mm:idle-threads
-  static void end() noexcept { count_.fetch_sub(1, relaxed); }    // mm:idle-threads
+  static void begin() noexcept { threads.fetch_add(1, relaxed); }  // mm:idle-threads
+  static void end() noexcept { threads.fetch_sub(1, relaxed); }    // mm:idle-threads
 
   /// Of the process. Any thread.
-  [[nodiscard]] static unsigned count() noexcept { return count_.load(relaxed); }  // mm:idle-threads
+  [[nodiscard]] static unsigned count() noexcept { return threads.load(relaxed); }  // mm:idle-threads
 
  private:
-  static inline constinit atomic<unsigned> count_{0};
+  static inline constinit atomic<unsigned> threads{0};
 };
 
 }  // namespace sennit::inline v0::detail

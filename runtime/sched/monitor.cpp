@@ -128,7 +128,7 @@ void monitor::report(worker& at, const fiber_block& running, nanos stuck) noexce
   try {
     if (const probed_stack found = probe_stack(at); found.id == id)
       where = shortened(frame_names().lines(found.frames));
-  } catch (const std::bad_alloc&) {  // then without
+  } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): then without
   }
   log(log_level::warn, "worker %u has run fiber '%s' (id %llu) for %lld ms without a switch: use sennit::blocking()%s",
       at.index, running.name().data(), static_cast<unsigned long long>(id), static_cast<long long>(stuck / 1'000'000),
@@ -148,7 +148,8 @@ void monitor::look_for_deadlock() noexcept {
       what = "fibers are all there are, and nothing is left that could wake them";
     }
     std::vector<one_wait> found;
-    for (const fiber_view* f : stuck) found.push_back(*wait_of(*f));
+    found.reserve(stuck.size());
+    for (const fiber_view* f : stuck) found.push_back(wait_of(*f));
     // Seen one after the other. If each still is in the same wait, and for the same one, they all were at one time.
     if (!found.empty() && found != told_ && are_among(found, take_census_of_waits(watched_))) {
       told_ = std::move(found);
@@ -156,7 +157,7 @@ void monitor::look_for_deadlock() noexcept {
       log(log_level::warn, "deadlock in runtime '%s': %zu %s:%s", watched_.name().c_str(), stuck.size(), what,
           shortened(waits_of(stuck)).c_str());
     }
-  } catch (const std::bad_alloc&) {  // another time
+  } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): another time
   }
   const nanos end = clock_now();
   next_look_ = end + std::max(look_interval, look_pause * (end - begin));

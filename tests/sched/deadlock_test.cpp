@@ -105,7 +105,7 @@ TEST(find_circle, one_that_runs_or_is_not_there_ends_the_chain) {
 // A circle is put together from looks at one fiber after the other.
 TEST(are_among, another_wait_of_the_same_fiber_is_none_of_them) {
   std::vector<fiber_view> all{waiting(1, wait_kind::mutex, 2), waiting(2, wait_kind::mutex, 1)};
-  const std::vector<detail::one_wait> before{*detail::wait_of(all[0]), *detail::wait_of(all[1])};
+  const std::vector<detail::one_wait> before{detail::wait_of(all[0]), detail::wait_of(all[1])};
   EXPECT_TRUE(detail::are_among(before, all));
   std::vector<fiber_view> now = all;
   now[1].epoch += 1;
