@@ -1,9 +1,9 @@
 #include <nlohmann/json.hpp>
 
-#include <cstdio>
 #include <map>
 
 #include "api/dump.hpp"
+#include "base/address_text.hpp"
 #include "sched/frame_names.hpp"
 
 namespace sennit::inline v0::detail {
@@ -18,12 +18,6 @@ std::string_view text_of(fiber_state state) noexcept {
     case fiber_state::waiting: return "waiting";
   }
   return "";
-}
-
-std::string text_of(const void* address) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%p", address);
-  return text;
 }
 
 json json_of(const code_location& l) {
@@ -60,7 +54,7 @@ json json_of(const fiber_info& f, backtraces& known) {
   if (f.state == fiber_state::waiting) {
     out["waits_for"] = f.waits_for;
     out["waiting_ns"] = f.waiting.count();
-    if (f.object != nullptr) out["object"] = text_of(f.object);
+    if (f.object != nullptr) out["object"] = address_text(f.object);
     if (f.waits_for_fiber) out["waits_for_fiber"] = *f.waits_for_fiber;
     if (f.descriptor) out["descriptor"] = *f.descriptor;
     if (!f.socket.empty()) out["socket"] = f.socket;

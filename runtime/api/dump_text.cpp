@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "api/dump.hpp"
+#include "base/address_text.hpp"
 #include "sched/frame_names.hpp"
 
 namespace sennit::inline v0::detail {
@@ -17,12 +18,6 @@ std::string text_of(std::chrono::nanoseconds span) {
   } else {
     std::snprintf(text, sizeof text, "%.1f s", seconds);
   }
-  return text;
-}
-
-std::string text_of(const void* object) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%p", object);
   return text;
 }
 
@@ -48,7 +43,7 @@ std::string paragraph(const std::vector<const fiber_info*>& alike, frame_names& 
              std::string(first.waits_for);
       if (one && first.descriptor) out += " of descriptor " + std::to_string(*first.descriptor);
       if (one && !first.socket.empty()) out += ", " + first.socket;
-      if (one && !first.descriptor && first.object != nullptr) out += " at " + text_of(first.object);
+      if (one && !first.descriptor && first.object != nullptr) out += " at " + address_text(first.object);
       if (first.waits_for_fiber) {
         out += first.waits_for == "join" ? " of fiber " : ", held by fiber ";
         out += std::to_string(*first.waits_for_fiber);

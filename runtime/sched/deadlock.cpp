@@ -1,7 +1,8 @@
 #include "sched/deadlock.hpp"
 
 #include <algorithm>
-#include <cstdio>
+
+#include "base/address_text.hpp"
 
 namespace sennit::inline v0::detail {
 namespace {
@@ -76,13 +77,11 @@ bool all_wait_for_others(const std::vector<fiber_view>& all) noexcept {
 std::string waits_of(const std::vector<const fiber_view*>& fibers) {
   std::string out;
   for (const fiber_view* f : fibers) {
-    char object[32];
-    std::snprintf(object, sizeof object, "%p", f->object);
     out += "\n    fiber " + std::to_string(f->id) + " '" + f->name + "' waits for " + std::string(name_of(f->wait_for));
     if (f->holder_id && f->wait_for == wait_kind::join) {
       out += " of fiber " + std::to_string(*f->holder_id);
     } else {
-      out += std::string(" at ") + object;
+      out += " at " + address_text(f->object);
       if (f->holder_id) out += ", held by fiber " + std::to_string(*f->holder_id);
     }
     out += "; spawned at " + std::string(f->where.file_name()) + ":" + std::to_string(f->where.line());

@@ -5,7 +5,6 @@
 
 #include <atomic>
 #include <mutex>
-#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>

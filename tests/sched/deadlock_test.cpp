@@ -4,12 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <chrono>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 
 #include <sennit/inspect.hpp>
 #include <sennit/mutex.hpp>
@@ -19,25 +17,11 @@
 namespace sennit::test {
 namespace {
 
-using namespace std::chrono_literals;
-
-/// What was logged while it lived.
-class captured_log {
- public:
-  captured_log() { ::testing::internal::CaptureStderr(); }
-  std::string text() { return ::testing::internal::GetCapturedStderr(); }
-};
-
-bool await_report(const runtime& rt) {
-  for (int ms = 0; ms < 60'000 && rt.stats().deadlocks == 0; ++ms) std::this_thread::sleep_for(1ms);
-  return rt.stats().deadlocks != 0;
-}
-
 class deadlock_test : public runtimes {};
 INSTANTIATE_RUNTIMES(deadlock_test);
 
 TEST_P(deadlock_test, a_circle_of_a_join_and_a_mutex_is_named) {
-  captured_log log;
+  ::testing::internal::CaptureStderr();
   std::map<std::string, std::uint64_t> ids;
   {
     runtime rt(opts());
@@ -50,13 +34,13 @@ TEST_P(deadlock_test, a_circle_of_a_join_and_a_mutex_is_named) {
       m.unlock();
       other.join();
     });
-    EXPECT_TRUE(await_report(rt));
+    until([&] { return rt.stats().deadlocks != 0; });
     for (const fiber_info& f : rt.fibers()) ids[f.name] = f.id;
     stop.request_stop();
     joiner.join();
     EXPECT_EQ(rt.stats().deadlocks, 1u);
   }
-  const std::string text = log.text();
+  const std::string text = ::testing::internal::GetCapturedStderr();
   const auto says = [&](const std::string& what) { EXPECT_NE(text.find(what), std::string::npos) << what << text; };
   says("2 fibers wait for each other in a circle");
   says("'joiner' waits for join of fiber " + std::to_string(ids["locker"]));
