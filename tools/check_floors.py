@@ -11,7 +11,7 @@ FLOORS = {"base": 0, "context": 1, "stack": 1, "fiber": 2, "queue": 3, "poller":
 # Headers beside the assembly (offsets, ABI switches) are for the one folder that declares what it implements.
 ASSEMBLY_USER = "context"
 THIRD_PARTY = {"spdlog": "runtime/base/log.cpp", "fmt": "runtime/base/log.cpp",
-               "nlohmann": "runtime/api/dump_json.cpp",
+               "nlohmann": "runtime/api/",
                "boost": "runtime/context/context_boost.cpp", "ares.h": "runtime/resolver/ares_channel.cpp",
                "liburing.h": "runtime/io/file_ring_uring.cpp", "openssl": "runtime/tls/", "elfutils": "runtime/symbols/", "dwarf.h": "runtime/symbols/"}
 # Public headers that are a bridge to a library: components, which sennit.hpp does not include.

@@ -92,6 +92,8 @@ class spawner {
 }  // namespace detail
 
 struct fiber_info;
+struct runtime_metrics;
+class trace;
 
 /// Options of a runtime: every knob has a default that was measured (docs/design.md).
 struct options {
@@ -189,6 +191,9 @@ class runtime : public detail::spawner<runtime> {
   SENNIT_API bool shutdown(std::chrono::nanoseconds timeout);
 
   [[nodiscard]] SENNIT_API runtime_stats stats() const;
+  /// The same for each worker, and how long things take (sennit/metrics.hpp). Any thread or fiber; holds nobody up.
+  /// Throws std::bad_alloc.
+  [[nodiscard]] SENNIT_API runtime_metrics metrics() const;
   [[nodiscard]] SENNIT_API unsigned workers() const noexcept;
   /// All fibers of this runtime that have not ended, by id (sennit/inspect.hpp). They go on meanwhile: each is seen at
   /// a moment of its own, and held up for a few microseconds if it is woken just then. Any thread or fiber. Throws
@@ -200,6 +205,7 @@ class runtime : public detail::spawner<runtime> {
 
  private:
   friend class detail::spawner<runtime>;
+  friend class trace;
   struct here {
     detail::scheduler* core;
     [[nodiscard]] detail::scheduler* home() const noexcept { return core; }

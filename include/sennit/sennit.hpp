@@ -20,6 +20,7 @@
 #include <sennit/io.hpp>
 #include <sennit/latch.hpp>
 #include <sennit/log.hpp>
+#include <sennit/metrics.hpp>
 #include <sennit/mutex.hpp>
 #include <sennit/once.hpp>
 #include <sennit/packaged_task.hpp>
@@ -39,6 +40,7 @@
 #include <sennit/tcp.hpp>
 #include <sennit/timed_mutex.hpp>
 #include <sennit/timer.hpp>
+#include <sennit/trace.hpp>
 #include <sennit/udp.hpp>
 #include <sennit/unix.hpp>
 #include <sennit/wait_group.hpp>

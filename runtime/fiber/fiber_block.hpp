@@ -51,12 +51,20 @@ enum class wait_kind : std::uint8_t {
   stack,
   timer
 };
+inline constexpr std::size_t wait_kinds = static_cast<std::size_t>(wait_kind::timer) + 1;
+
+/// Whether this wait or yield of a fiber is timed; its `wait.since` is exact then.
+enum class timed : std::uint8_t {
+  no,
+  waiting,  // since then
+  ready,    // since then
+};
 
 /// The wait that a fiber is in, or was in last.
 struct wait_record {
   timer_node timer;
   const void* object = nullptr;
-  nanos since = 0;  // the worker's clock of its last poll
+  nanos since = 0;  // the worker's clock of its last poll, or exact if the wait is timed
 };
 
 /// Called when a fiber has left its stack for the last time, before its joiners are woken. May take the block's result.
@@ -86,13 +94,14 @@ class alignas(64) fiber_block : public waiter {
   atomic<bool> detached{false};  // by whoever detaches, under joiners.lock
   std::uint8_t yields = 0;
   sennit::priority priority = sennit::priority::normal;
-  stack_class stack_kind = stack_class::normal;
-  std::uint8_t callbacks = 0;     // > 0: inside request_stop(), which runs stop_callbacks
-  std::uint16_t shields = 0;      // > 0: ambient stop and deadline are suspended
-  std::uint16_t pins = 0;         // > 0: runs on `last` only
-  atomic<std::uint32_t> refs{0};  // 0: in a free list
-  worker* last = nullptr;         // the worker that ran it last
-  local_map* locals = nullptr;    // its fiber_locals' values, from the first use or the spawn on
+  stack_class stack_kind : 4 = stack_class::normal;  // of `memory`, once that is bound
+  timed timing : 4 = timed::no;                      // written by whoever may write `next`
+  std::uint8_t callbacks = 0;                        // > 0: inside request_stop(), which runs stop_callbacks
+  std::uint16_t shields = 0;                         // > 0: ambient stop and deadline are suspended
+  std::uint16_t pins = 0;                            // > 0: runs on `last` only
+  atomic<std::uint32_t> refs{0};                     // 0: in a free list
+  worker* last = nullptr;                            // the worker that ran it last
+  local_map* locals = nullptr;                       // its fiber_locals' values, from the first use or the spawn on
 
   // Scopes: guarded by scope_lock where another thread may look.
   spin_lock scope_lock;
@@ -150,6 +159,7 @@ class alignas(64) fiber_block : public waiter {
   [[nodiscard]] SENNIT_NO_TSAN bool may_run_next() const noexcept {
     return pins == 0 && priority != sennit::priority::low;
   }
+  [[nodiscard]] SENNIT_NO_TSAN bool wait_is_timed() const noexcept { return timing == timed::waiting; }
   [[nodiscard]] SENNIT_NO_TSAN bool urgent() const noexcept { return pins == 0 && priority == sennit::priority::high; }
   [[nodiscard]] std::string_view name() const noexcept {
     return name_bytes[0] != '\0' ? std::string_view(name_bytes) : std::string_view("fiber");

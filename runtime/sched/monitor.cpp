@@ -116,6 +116,8 @@ void monitor::tick(nanos now) noexcept {
       seen.reported = true;
       next_report_ = now + report_interval;
       stalls_.add();
+      if (watched_.trace_outside.on())
+        watched_.trace_outside.record({.at = now, .kind = trace_kind::stall, .fiber = running->id, .arg = w->index});
       report(*w, *running, stuck);
     }
   }

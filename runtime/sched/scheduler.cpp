@@ -81,6 +81,7 @@ scheduler::scheduler(runtime& face, const options& opts)
 scheduler::~scheduler() {
   stop_threads();  // first: a fiber that did not end may still ask for a part
   log(log_level::info, "runtime '%s' ends", name_.c_str());
+  tracer::stop(*this);
   while (!parts_.empty()) parts_.pop_back();
   // A waker of another runtime may still be between queueing the last fiber and waking its worker.
   while (wakers_inside_.load(acquire) != 0) cpu_pause();  // mm:wakers-inside
@@ -175,7 +176,9 @@ void scheduler::start(fiber_block& f) noexcept {
   worker* w = this_worker();
   if (w != nullptr && &w->home == this) {
     w->counters.spawned.add();
+    w->record(trace_kind::spawn, f.id);
   } else {
+    if (trace_outside.on()) trace_outside.record({.at = host_->now(), .kind = trace_kind::spawn, .fiber = f.id});
     spawned_outside_.fetch_add(1, seq_cst);  // mm:spawned-outside
   }
   if (f.pinned()) {
@@ -191,6 +194,7 @@ void scheduler::start(fiber_block& f) noexcept {
 
 void scheduler::make_ready(fiber_block& f) noexcept {
   worker* w = this_worker();
+  end_timed_wait(f);
   tsan_release(&f);
   if (w != nullptr && &w->home == this) {
     const tsan_section on_thread(w->tsan.self());
@@ -232,6 +236,7 @@ void scheduler::requeue(worker& w, fiber_block& f) noexcept {
 
 void scheduler::requeue(worker& w, fiber_chain&& chain) noexcept {
   while (fiber_block* f = chain.pop_front()) {
+    end_timed_wait(*f);
     if (f->urgent() && !options_.force_migrate) [[unlikely]] {
       w.push_next(f);
     } else {
@@ -243,6 +248,7 @@ void scheduler::requeue(worker& w, fiber_chain&& chain) noexcept {
 void scheduler::inject(fiber_chain&& chain) noexcept {
   fiber_chain free;
   while (fiber_block* f = chain.pop_front()) {
+    end_timed_wait(*f);
     if (f->pinned()) {
       f->last->push_mailbox(f);
     } else {

@@ -13,6 +13,7 @@
 #include "sched/idle_set.hpp"
 #include "sched/monitor.hpp"
 #include "sched/process.hpp"
+#include "sched/tracer.hpp"
 #include "sched/worker.hpp"
 #include "stack/stack_pool.hpp"
 
@@ -71,6 +72,7 @@ class scheduler {
 
   [[nodiscard]] std::span<const std::unique_ptr<worker>> workers() const noexcept { return workers_; }
   [[nodiscard]] runtime_stats stats() const;
+  [[nodiscard]] runtime_metrics metrics() const;
   [[nodiscard]] host& outside() const noexcept { return *host_; }
   [[nodiscard]] const options& settings() const noexcept { return options_; }
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
@@ -83,6 +85,8 @@ class scheduler {
 
   inject_queue injected;
   idle_set idle;
+  trace_slot trace_outside;     // of threads that are none of its workers
+  tracer* recording = nullptr;  // guarded by the lock of all recordings
 
  private:
   std::unique_ptr<stack_pool> stack_pool_;
@@ -96,6 +100,11 @@ class scheduler {
   [[nodiscard]] bool any_work() const noexcept;
   [[nodiscard]] bool all_ended() const noexcept;
   void stop_all_fibers() noexcept;
+  void end_timed_wait(fiber_block& f) noexcept {
+    if (f.wait_is_timed()) [[unlikely]]
+      time_wait(f);
+  }
+  [[gnu::noinline]] void time_wait(fiber_block& f) noexcept;
   bool abandon_rest() noexcept;  // true if stacks were left in the middle of something
   void start_threads();
   void stop_threads() noexcept;

@@ -64,6 +64,8 @@ SENNIT_NO_TSAN inline context* worker::enter(fiber_block* f) noexcept {
   if (f->memory.slot == nullptr && !bind(f)) [[unlikely]]
     return nullptr;
   switches_.add();
+  if (times_this_slice() || f->timing != timed::no) [[unlikely]]
+    begin_timing(*f);
   f->last = this;
   running_.store(f, release);  // mm:worker-running: with its name and id
   return &f->ctx;
@@ -72,6 +74,8 @@ SENNIT_NO_TSAN inline context* worker::enter(fiber_block* f) noexcept {
 worker* worker::leave(fiber_block& me, after_switch_fn after, void* arg) noexcept {
   check_may_wait(me);
   const bool final = after == &worker::finish;
+  if (slice_began_ != 0) [[unlikely]]
+    end_timing(me, final);
   context* to = nullptr;
   if (final) tsan_release(me.memory.slot);  // whoever runs on this stack next is ordered after us
   tsan_release(&me);
@@ -382,6 +386,7 @@ std::size_t worker::poll_locked(nanos timeout, fiber_chain& out) noexcept {
   SENNIT_CHECK_SEEN(got >= 0, "the poller failed; keep its descriptor open", got);
   counters.polls.add();
   counters.poll_events.add(static_cast<std::uint64_t>(got));
+  if (got > 0 && this_worker() == this) record(trace_kind::poll, 0, static_cast<std::uint64_t>(got));
   for (const poll_event& e : std::span(events_).first(static_cast<std::size_t>(got))) {
     if (e.token == 0) {
       waker_.acknowledge();
@@ -433,6 +438,7 @@ bool worker::search() noexcept {
       if (&victim == this) continue;
       if (victim.queue_.steal_into(queue_) > 0) {
         counters.steals.add();
+        record(trace_kind::steal, 0, victim.index);
         return true;
       }
       // A fiber in the LIFO slot is about to run there, on a warm cache: only a victim that makes no progress from one
@@ -441,6 +447,7 @@ bool worker::search() noexcept {
       if (fiber_block* f = round > 0 ? victim.take_stuck_next(mark) : nullptr) {
         push_back(f);
         counters.steals.add();
+        record(trace_kind::steal, 0, victim.index);
         return true;
       }
       mark = victim.switches();
@@ -471,7 +478,12 @@ void worker::sleep() noexcept {
     const bool woken = sleep_word_.load(seq_cst) != 1;  // mm:sleep-word
     if (woken || !mailbox_.empty() || home.state() == scheduler::phase::stopping) timeout = 0;
     counters.sleeps.add();
+    record(trace_kind::sleep);
+    const nanos slept = asleep_.load(relaxed);             // mm:worker-asleep
+    asleep_.store(slept - home.outside().now(), relaxed);  // mm:worker-asleep
     poll_locked(timeout, out);
+    asleep_.store(asleep(last_poll()), relaxed);  // mm:worker-asleep
+    record(trace_kind::wake);
   }
   sleep_word_.exchange(0, seq_cst);  // mm:sleep-word: synchronises with the waker whose 2 it may overwrite
   searching_ = home.idle.leave(index);

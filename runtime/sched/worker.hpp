@@ -18,6 +18,8 @@
 #include "queue/run_queue.hpp"
 #include "queue/timer_queue.hpp"
 #include "sched/counter.hpp"
+#include "sched/durations.hpp"
+#include "sched/tracer.hpp"
 #include "stack/stack_cache.hpp"
 
 namespace sennit::inline v0::detail {
@@ -85,6 +87,10 @@ class worker {
   /// by who asked. False if there is one already, or the thread has come to its end.
   [[nodiscard]] bool ask(stack_probe& p) noexcept;
   [[nodiscard]] stack_probe* take_probe() noexcept { return probe_.exchange(nullptr, acquire); }  // mm:probe
+  /// Each one, as long as there is a recording. Any thread.
+  void time_slices_from_now() noexcept { time_at_.store(0, relaxed); }  // mm:time-at
+  /// On its thread, for rare events: those of every switch are recorded where it is timed.
+  void record(trace_kind kind, std::uint64_t fiber = 0, std::uint64_t arg = 0) noexcept;
   /// A fiber that only this worker may run.
   void push_mailbox(fiber_block* f) noexcept;
   /// Takes the LIFO slot's fiber away from a worker that has not switched since `seen_switches`.
@@ -93,8 +99,17 @@ class worker {
   [[nodiscard]] pthread_t thread() const noexcept { return thread_; }
   [[nodiscard]] std::uint64_t switches() const noexcept { return switches_.get(); }
   [[nodiscard]] nanos last_poll() const noexcept { return now_.load(relaxed); }  // mm:worker-now
+  /// How long it has slept, a sleep that it is in included. Any thread.
+  [[nodiscard]] nanos asleep(nanos now) const noexcept {
+    const nanos slept = asleep_.load(relaxed);  // mm:worker-asleep
+    return slept < 0 ? slept + now : slept;
+  }
   /// Work that another worker could take.
   [[nodiscard]] bool has_shared_work() const noexcept { return !queue_.empty(); }
+  [[nodiscard]] std::size_t queued() const noexcept {
+    const std::size_t next = next_.load(relaxed) != nullptr ? 1 : 0;  // mm:lifo-slot
+    return queue_.size() + mailbox_.size() + next;
+  }
   [[nodiscard]] bool has_work() const noexcept {
     return !queue_.empty() || !own_.empty() || next_.load(relaxed) != nullptr || !mailbox_.empty();  // mm:lifo-slot
   }
@@ -104,6 +119,8 @@ class worker {
   poller poll;
   timer_queue timers;
   worker_counters counters;
+  durations times;
+  trace_slot trace;
   block_cache blocks;
   tsan_thread tsan;
   stack_cache stacks;
@@ -112,6 +129,9 @@ class worker {
  private:
   friend class scheduler;
 
+  [[nodiscard]] bool times_this_slice() const noexcept {
+    return switches_.get() >= time_at_.load(relaxed);  // mm:time-at
+  }
   fiber_block* pick_next() noexcept;
   fiber_block* look_outside() noexcept;
   fiber_block* fetch_after(fiber_block* f) const noexcept;
@@ -124,6 +144,9 @@ class worker {
   void execute(fiber_block* f) noexcept;
   context* enter(fiber_block* f) noexcept;
   [[gnu::noinline]] bool bind(fiber_block* f) noexcept;
+  void choose_next_timed() noexcept;
+  [[gnu::noinline]] void begin_timing(fiber_block& f) noexcept;
+  [[gnu::noinline]] void end_timing(fiber_block& me, bool final) noexcept;
   bool displace_next(fiber_block* f) noexcept;
   context* enter_other(fiber_block& me, bool final) noexcept;
   context* enter_joiner(fiber_block& me) noexcept;
@@ -150,6 +173,8 @@ class worker {
     void* arg = nullptr;
   } after_;
   counter switches_;
+  atomic<std::uint64_t> time_at_{slices_per_sample};  // value of switches_ from which on a slice is timed
+  nanos slice_began_ = 0;                             // of one that is timed
   std::uint64_t look_at_ = look_interval;      // value of switches_ at which the queues of others' fibers are looked at
   std::uint64_t poll_at_ = poll_interval_min;  // and the one at which the root must poll too: not below look_at_
   std::uint32_t poll_interval_ = poll_interval_min;
@@ -167,6 +192,7 @@ class worker {
   std::array<poll_event, 64> events_ SENNIT_GUARDED_BY(poll_token_);
   nanos timers_fired_ SENNIT_GUARDED_BY(poll_token_) = 0;  // when the last poll came that found a timer due
   atomic<nanos> now_{0};                                   // clock of the last poll
+  atomic<nanos> asleep_{0};                                // spent asleep; less the beginning of a sleep it is in
   atomic<stack_probe*> probe_{nullptr};
   spin_lock thread_lock_;  // held while the thread is sent a signal
   bool joined_ SENNIT_GUARDED_BY(thread_lock_) = false;
