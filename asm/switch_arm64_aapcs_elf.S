@@ -75,6 +75,10 @@ sennit_switch_stack:
         str     x9, [x0]
         mov     sp, x1
         mov     x0, x2
+        // A debugger that takes a suspended sp for the caller's of this place finds all registers by the rules above.
+        .globl  sennit_switch_suspended
+        .hidden sennit_switch_suspended
+sennit_switch_suspended:
 
 #if defined(SENNIT_FP_ENV)
         ldr     x9, [sp, #SENNIT_FRAME_FP_ENV]

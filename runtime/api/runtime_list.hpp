@@ -3,6 +3,8 @@
 #include <mutex>
 #include <vector>
 
+#include "api/debug_layout.hpp"
+
 namespace sennit::inline v0::detail {
 
 class scheduler;
@@ -11,7 +13,11 @@ class scheduler;
 class runtime_list {
  public:
   static runtime_list& of_process() {
-    static runtime_list& all = *new runtime_list;
+    static runtime_list& all = *[] {
+      auto* const made = new runtime_list;
+      sennit_debug_layout.runtimes = reinterpret_cast<std::uintptr_t>(&made->all_);
+      return made;
+    }();
     return all;
   }
   void add(scheduler& s) {

@@ -47,6 +47,7 @@ class block_slab {
   block_slab& operator=(const block_slab&) = delete;
 
  private:
+  friend struct debug_layout;
   static constexpr std::size_t chunk_bytes = std::size_t{64} * 1024;
   static constexpr std::size_t huge_page = std::size_t{2} * 1024 * 1024;
   static constexpr std::size_t blocks_per_chunk = chunk_bytes / sizeof(fiber_block) - 1;

@@ -119,35 +119,6 @@ std::vector<fiber_view> census(scheduler& home, void (*look)(fiber_view& seen)) 
 
 }  // namespace
 
-std::string_view name_of(wait_kind kind) noexcept {
-  switch (kind) {
-    case wait_kind::none: return "";
-    case wait_kind::sleep: return "sleep";
-    case wait_kind::mutex: return "mutex";
-    case wait_kind::shared_mutex: return "shared_mutex";
-    case wait_kind::condition: return "condition_variable";
-    case wait_kind::semaphore: return "semaphore";
-    case wait_kind::latch: return "latch";
-    case wait_kind::barrier: return "barrier";
-    case wait_kind::once: return "call_once";
-    case wait_kind::channel_send: return "channel send";
-    case wait_kind::channel_receive: return "channel receive";
-    case wait_kind::event: return "event";
-    case wait_kind::future: return "future";
-    case wait_kind::wait_group: return "wait_group";
-    case wait_kind::scope: return "scope";
-    case wait_kind::join: return "join";
-    case wait_kind::read: return "read";
-    case wait_kind::write: return "write";
-    case wait_kind::descriptor: return "descriptor";
-    case wait_kind::helper: return "helper thread";
-    case wait_kind::select: return "select";
-    case wait_kind::stack: return "stack";
-    case wait_kind::timer: return "timer";
-  }
-  return "";
-}
-
 std::vector<fiber_view> take_census(scheduler& home, void (*look)(fiber_view& seen)) { return census(home, look); }
 
 std::vector<fiber_view> take_census_of_waits(scheduler& home) { return census(home, nullptr); }

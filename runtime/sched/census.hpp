@@ -1,5 +1,6 @@
 #pragma once
 // What fibers there are and what they do, for whoever looks from outside.
+#include <array>
 #include <optional>
 #include <source_location>
 #include <string>
@@ -38,8 +39,34 @@ struct fiber_view {
   std::vector<const void*> backtrace;
 };
 
-/// "mutex", "channel receive", ...
-[[nodiscard]] std::string_view name_of(wait_kind kind) noexcept;
+/// By wait_kind.
+inline constexpr std::array<const char*, wait_kinds> wait_names{"",
+                                                                "sleep",
+                                                                "mutex",
+                                                                "shared_mutex",
+                                                                "condition_variable",
+                                                                "semaphore",
+                                                                "latch",
+                                                                "barrier",
+                                                                "call_once",
+                                                                "channel send",
+                                                                "channel receive",
+                                                                "event",
+                                                                "future",
+                                                                "wait_group",
+                                                                "scope",
+                                                                "join",
+                                                                "read",
+                                                                "write",
+                                                                "descriptor",
+                                                                "helper thread",
+                                                                "select",
+                                                                "stack",
+                                                                "timer"};
+[[nodiscard]] constexpr std::string_view name_of(wait_kind kind) noexcept {
+  return wait_names[static_cast<std::size_t>(kind)];
+}
+static_assert(name_of(wait_kind::join) == "join" && name_of(wait_kind::timer) == "timer");
 
 /// All fibers that have not ended, by id. `look`, of a higher floor that knows the object, adds to what is seen of one
 /// that is parked, while it cannot run: what it waits on is there. Any thread; `home` must stay.

@@ -97,6 +97,7 @@ class scheduler {
  private:
   friend class worker;
   friend class monitor;
+  friend struct debug_layout;
   [[nodiscard]] bool any_work() const noexcept;
   [[nodiscard]] bool all_ended() const noexcept;
   void stop_all_fibers() noexcept;

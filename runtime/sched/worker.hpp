@@ -128,6 +128,7 @@ class worker {
 
  private:
   friend class scheduler;
+  friend struct debug_layout;
 
   [[nodiscard]] bool times_this_slice() const noexcept {
     return switches_.get() >= time_at_.load(relaxed);  // mm:time-at
