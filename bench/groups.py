@@ -224,6 +224,16 @@ GROUPS = {
         http("http_64_bare", 64, "; sennit looks at a request as little as the floor does, so that the ratio is of the "
                                  "input and output alone. No peer has this"),
     ),
+    # What it costs to look at a runtime. No peer has the like.
+    "observe": (
+        benchmark("traced_yield", "two fibers that yield in turn, and the same while a trace records; per yield",
+                  "", results=(("yield_untraced", "ns", "lower"), ("yield_traced", "ns", "lower"))),
+        benchmark("metrics_read", "write_metrics() of a runtime of two workers; time of each", ""),
+        benchmark("dump_10k", "10 000 fibers wait in one place: the time of a dump of them as JSON, and for how long at "
+                  "most a fiber that yields all the time beside it was held up, whatever else the machine does included",
+                  "", workers=2, heavy=True,
+                  results=(("dump_10k", "ms", "lower"), ("dump_10k_held_up", "ms", "lower"))),
+    ),
     # The load comes from a process of its own, the same for all; what is measured is the CPU time of the server.
     "io": (
         benchmark(

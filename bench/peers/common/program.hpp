@@ -150,6 +150,7 @@ class sleeps {
 /// Those of a program's other files.
 std::span<const benchmark> io_benchmarks();
 std::span<const benchmark> sched_benchmarks();
+std::span<const benchmark> observe_benchmarks();
 
 /// A server that a program has in it: `how` makes it serve until it is killed, and a load of its own makes `names`.
 struct server {
