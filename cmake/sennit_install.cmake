@@ -16,6 +16,12 @@ endif()
 set_target_properties(sennit PROPERTIES VERSION ${PROJECT_VERSION}
   SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 install(TARGETS sennit EXPORT sennit)
+# gdb's commands. gdb reads them by itself beside a shared library; with a static one: source .../share/sennit/sennit-gdb.py
+install(FILES ${PROJECT_SOURCE_DIR}/tools/gdb/sennit-gdb.py DESTINATION ${CMAKE_INSTALL_DATADIR}/sennit)
+if(sennit_type STREQUAL "SHARED_LIBRARY")
+  install(FILES ${PROJECT_SOURCE_DIR}/tools/gdb/sennit-gdb.py RENAME libsennit.so.${PROJECT_VERSION}-gdb.py
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/gdb/auto-load${CMAKE_INSTALL_FULL_LIBDIR})
+endif()
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/sennit TYPE INCLUDE FILES_MATCHING PATTERN "*.hpp")
 install(EXPORT sennit NAMESPACE sennit:: FILE sennitTargets.cmake DESTINATION ${SENNIT_CMAKE_DIR})
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/sennitConfig.cmake.in
@@ -40,6 +46,10 @@ if(SENNIT_RESOLVER)
 endif()
 if(SENNIT_ASIO)
   sennit_install_component(asio)
+endif()
+if(SENNIT_INSPECTOR AND SENNIT_ASIO)
+  install(PROGRAMS ${PROJECT_SOURCE_DIR}/tools/sennit-top TYPE BIN)
+  sennit_install_component(inspector)
 endif()
 if(SENNIT_SYMBOLS)
   sennit_install_component(symbols)

@@ -1,5 +1,5 @@
 """Floors: a folder of runtime/ includes its own headers and those of strictly lower floors, public headers include only
-the standard library and each other, and each third-party library is seen by one file, or by the folder that is there
+the standard library and each other, and each third-party library is seen by the file, or by the folders, that are there
 for it."""
 import re
 
@@ -7,13 +7,14 @@ import source
 
 FLOORS = {"base": 0, "context": 1, "stack": 1, "fiber": 2, "queue": 3, "poller": 3, "sched": 4, "sync": 5, "io": 5,
           "net": 6, "api": 7,
-          "resolver": 7, "symbols": 7, "tls": 7}
+          "resolver": 7, "symbols": 7, "tls": 7, "inspector": 8}
 # Headers beside the assembly (offsets, ABI switches) are for the one folder that declares what it implements.
 ASSEMBLY_USER = "context"
-THIRD_PARTY = {"spdlog": "runtime/base/log.cpp", "fmt": "runtime/base/log.cpp",
-               "nlohmann": "runtime/api/",
-               "boost": "runtime/context/context_boost.cpp", "ares.h": "runtime/resolver/ares_channel.cpp",
-               "liburing.h": "runtime/io/file_ring_uring.cpp", "openssl": "runtime/tls/", "elfutils": "runtime/symbols/", "dwarf.h": "runtime/symbols/"}
+THIRD_PARTY = {"spdlog": ("runtime/base/log.cpp",), "fmt": ("runtime/base/log.cpp",),
+               "nlohmann": ("runtime/api/", "runtime/inspector/"),
+               "boost": ("runtime/context/context_boost.cpp", "runtime/inspector/"),
+               "ares.h": ("runtime/resolver/ares_channel.cpp",), "liburing.h": ("runtime/io/file_ring_uring.cpp",),
+               "openssl": ("runtime/tls/",), "elfutils": ("runtime/symbols/",), "dwarf.h": ("runtime/symbols/",)}
 # Public headers that are a bridge to a library: components, which sennit.hpp does not include.
 BRIDGES = {"include/sennit/asio.hpp": "boost"}
 INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')
@@ -25,9 +26,9 @@ def includes(path):
             yield number, match.group(1) == "<", match.group(2)
 
 
-def allows(where, path):
-    """Whether that is the file, or in the folder, that may see a library."""
-    return path.as_posix().startswith(where) if where.endswith("/") else path.as_posix() == where
+def allows(places, path):
+    """Whether that is a file, or in a folder, that may see a library."""
+    return any(path.as_posix().startswith(p) if p.endswith("/") else path.as_posix() == p for p in places)
 
 
 def check_runtime(root, path):
@@ -47,7 +48,7 @@ def check_runtime(root, path):
             yield (f"{where} {here} (floor {FLOORS[here]}) must not see {folder} (floor {FLOORS[folder]}): "
                    "return the value to the caller instead of calling up")
         elif system and folder in THIRD_PARTY and not allows(THIRD_PARTY[folder], path.relative_to(root)):
-            yield f"{where} only {THIRD_PARTY[folder]} sees {folder}"
+            yield f"{where} only {' and '.join(THIRD_PARTY[folder])} sees {folder}"
 
 
 def check_public(root, path):

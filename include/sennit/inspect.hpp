@@ -44,6 +44,19 @@ struct fiber_info {
   std::vector<const void*> backtrace;  ///< return addresses, innermost first, at most 64; none with Boost.Context
 };
 
+/// Fibers that have the same name, wait in the same way at the same place, and were spawned at the same place.
+struct fiber_group {
+  static constexpr std::size_t most_ids = 10;
+
+  fiber_info sample;  ///< the one that was seen first, with the lowest id
+  std::size_t count = 0;
+  std::vector<std::uint64_t> ids;  ///< the lowest ones, in order
+  std::uint64_t last_id = 0;
+  std::chrono::nanoseconds longest_wait{};
+  std::size_t stack_resident = 0;    ///< of all
+  std::size_t stack_high_water = 0;  ///< of the deepest
+};
+
 /// A line of the program.
 struct code_location {
   std::string function;       ///< demangled; empty if it is not known

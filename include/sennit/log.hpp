@@ -1,8 +1,11 @@
 #pragma once
 // What the library says of itself: warnings and errors on stderr, unless it is told otherwise.
+#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include <sennit/detail/config.hpp>
 
@@ -32,5 +35,17 @@ SENNIT_API void set_logger(logger use);
 
 /// Messages below are dropped before they are made. log_level::warn without a call. Any thread or fiber.
 SENNIT_API void set_log_level(log_level least) noexcept;
+
+/// A warning or an error as it was told.
+struct kept_message {
+  std::chrono::system_clock::time_point at;
+  log_level level = log_level::warn;
+  std::string text;
+  std::string origin;
+};
+
+/// The latest 64 warnings and errors of this process, oldest first, whoever got them. Any thread or fiber. Throws
+/// std::bad_alloc.
+[[nodiscard]] SENNIT_API std::vector<kept_message> recent_messages();
 
 }  // namespace sennit::inline v0

@@ -91,6 +91,7 @@ class spawner {
 
 }  // namespace detail
 
+struct fiber_group;
 struct fiber_info;
 struct runtime_metrics;
 class trace;
@@ -199,6 +200,8 @@ class runtime : public detail::spawner<runtime> {
   /// a moment of its own, and held up for a few microseconds if it is woken just then. Any thread or fiber. Throws
   /// std::bad_alloc.
   [[nodiscard]] SENNIT_API std::vector<fiber_info> fibers() const;
+  /// The same by groups, by the lowest id: of a hundred thousand that wait in one place no more is kept than of ten.
+  [[nodiscard]] SENNIT_API std::vector<fiber_group> fiber_groups() const;
 
   /// The runtime of the calling fiber; nullptr on a plain thread.
   [[nodiscard]] SENNIT_API static runtime* current() noexcept;

@@ -4,7 +4,6 @@
 
 #include "api/dump.hpp"
 #include "base/address_text.hpp"
-#include "sched/frame_names.hpp"
 
 namespace sennit::inline v0::detail {
 namespace {
@@ -67,15 +66,22 @@ json json_of(const fiber_info& f, backtraces& known) {
 
 }  // namespace
 
-std::string as_json(const std::vector<seen_runtime>& all) {
+struct dump_json::state {
   backtraces known;
   json runtimes = json::array();
-  for (const seen_runtime& home : all) {
-    json fibers = json::array();
-    for (const fiber_info& f : home.fibers) fibers.push_back(json_of(f, known));
-    runtimes.push_back({{"name", home.name}, {"workers", home.workers}, {"fibers", std::move(fibers)}});
-  }
-  const json out{{"runtimes", std::move(runtimes)}, {"backtraces", known.take()}};
+};
+
+dump_json::dump_json() : state_(std::make_unique<state>()) {}
+dump_json::~dump_json() = default;
+
+void dump_json::add(const std::string& runtime, std::size_t workers, const std::vector<fiber_info>& all) {
+  json fibers = json::array();
+  for (const fiber_info& f : all) fibers.push_back(json_of(f, state_->known));
+  state_->runtimes.push_back({{"name", runtime}, {"workers", workers}, {"fibers", std::move(fibers)}});
+}
+
+std::string dump_json::take() {
+  const json out{{"runtimes", std::move(state_->runtimes)}, {"backtraces", state_->known.take()}};
   // A name may be any bytes: what is no UTF-8 becomes U+FFFD.
   return out.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
 }

@@ -1,6 +1,7 @@
 #include <sched.h>
 
 #include <sennit/error.hpp>
+#include <sennit/detail/visit_runtimes.hpp>
 #include <sennit/runtime.hpp>
 
 #include "api/runtime_list.hpp"
@@ -87,6 +88,10 @@ void detail::runtime_link::cut() noexcept {
 runtime* runtime::current() noexcept {
   const detail::worker* w = detail::this_worker();
   return w != nullptr ? &w->home.face() : nullptr;
+}
+
+void detail::visit_runtimes(const std::function<void(runtime& rt)>& f) {
+  runtime_list::of_process().visit([&](scheduler& home) { f(home.face()); });
 }
 
 void detail::run_blocking(scheduler* home, task&& work, std::source_location where) {

@@ -5,7 +5,9 @@
 
 #include <cstdarg>
 #include <cstdio>
+#include <deque>
 #include <memory>
+#include <mutex>
 #include <utility>
 
 #include <sennit/detail/spin_lock.hpp>
@@ -31,6 +33,28 @@ struct chosen_logger {
   std::shared_ptr<const logger> get() {
     const spin_guard guard(lock);
     return use;
+  }
+};
+
+/// Never destroyed, as above.
+struct latest_messages {
+  static constexpr std::size_t most = 64;
+
+  std::mutex lock;
+  std::deque<kept_message> all;
+
+  static latest_messages& of_process() {
+    static auto* const it = new latest_messages;
+    return *it;
+  }
+  void add(const log_message& m) {
+    kept_message one{.at = std::chrono::system_clock::now(),
+                     .level = m.level,
+                     .text = std::string(m.text),
+                     .origin = std::string(m.origin)};
+    const std::lock_guard guard(lock);
+    all.push_back(std::move(one));
+    if (all.size() > most) all.pop_front();
   }
 };
 
@@ -68,6 +92,7 @@ void log(log_level level, const char* format, ...) noexcept {
   if (auto* fn = context_fn.load(acquire)) fn(origin, sizeof origin);  // mm:log-context
   const log_message message{.level = level, .text = text, .origin = origin};
   try {
+    if (level >= log_level::warn) latest_messages::of_process().add(message);
     const auto use = chosen_logger::of_process().get();
     use != nullptr ? (*use)(message) : write_to_stderr(message);
   } catch (...) {  // NOLINT(bugprone-empty-catch): nobody is left to be told
@@ -83,6 +108,12 @@ void set_logger(logger use) {
   auto& chosen = detail::chosen_logger::of_process();
   const detail::spin_guard guard(chosen.lock);
   chosen.use.swap(made);  // the former one ends without the lock, with its last call
+}
+
+std::vector<kept_message> recent_messages() {
+  auto& latest = detail::latest_messages::of_process();
+  const std::lock_guard guard(latest.lock);
+  return {latest.all.begin(), latest.all.end()};
 }
 
 void set_log_level(log_level least) noexcept {

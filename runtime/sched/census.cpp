@@ -83,44 +83,47 @@ void look_at_stack(const fiber_block& f, fiber_view& out) {
   out.backtrace.assign(frames.begin(), frames.begin() + static_cast<std::ptrdiff_t>(depth));
 }
 
-/// `look` null: at the waits alone.
-std::vector<fiber_view> census(scheduler& home, void (*look)(fiber_view& seen)) {
-  const held_fibers held(home);
-  std::vector<fiber_view> out;
-  out.reserve(held.all().size());
-  std::unordered_map<const waiter*, std::uint64_t> ids;
-  for (const fiber_block* f : held.all()) ids.emplace(f, f->id);
-  for (fiber_block* f : held.all()) {
-    if (f->state.is_done()) continue;
-    fiber_view& seen = out.emplace_back();
-    seen.id = f->id;
-    seen.name = f->name();
-    seen.where = f->where;
-    if (const inspection looking(*f); looking.parked()) {
-      look_at_wait(*f, seen);
-      if (look != nullptr) {
-        look_at_stack(*f, seen);
-        look(seen);
-      }
-      if (const auto holder = ids.find(seen.holder); holder != ids.end()) seen.holder_id = holder->second;
-    } else {
-      for (const auto& w : home.workers()) {
-        if (w->seen_running() != f) continue;
-        seen.state = fiber_view::how::running;
-        seen.worker = w->index;
-        if (look == nullptr) continue;
-        if (probed_stack found = probe_stack(*w); found.id == f->id) seen.backtrace = std::move(found.frames);
-      }
+fiber_view view_of(fiber_block& f, scheduler& home, const std::unordered_map<const waiter*, std::uint64_t>& ids,
+                   void (*look)(fiber_view& seen)) {
+  fiber_view seen;
+  seen.id = f.id;
+  seen.name = f.name();
+  seen.where = f.where;
+  if (const inspection looking(f); looking.parked()) {
+    look_at_wait(f, seen);
+    if (look != nullptr) {
+      look_at_stack(f, seen);
+      look(seen);
     }
+    if (const auto holder = ids.find(seen.holder); holder != ids.end()) seen.holder_id = holder->second;
+    return seen;
   }
-  std::ranges::sort(out, {}, &fiber_view::id);
-  return out;
+  for (const auto& w : home.workers()) {
+    if (w->seen_running() != &f) continue;
+    seen.state = fiber_view::how::running;
+    seen.worker = w->index;
+    if (look == nullptr) continue;
+    if (probed_stack found = probe_stack(*w); found.id == f.id) seen.backtrace = std::move(found.frames);
+  }
+  return seen;
 }
 
 }  // namespace
 
-std::vector<fiber_view> take_census(scheduler& home, void (*look)(fiber_view& seen)) { return census(home, look); }
+void take_census(scheduler& home, void (*look)(fiber_view& seen), const std::function<void(fiber_view&& seen)>& each) {
+  const held_fibers held(home);
+  std::unordered_map<const waiter*, std::uint64_t> ids;
+  for (const fiber_block* f : held.all()) ids.emplace(f, f->id);
+  for (fiber_block* f : held.all()) {
+    if (!f->state.is_done()) each(view_of(*f, home, ids, look));
+  }
+}
 
-std::vector<fiber_view> take_census_of_waits(scheduler& home) { return census(home, nullptr); }
+std::vector<fiber_view> take_census_of_waits(scheduler& home) {
+  std::vector<fiber_view> out;
+  take_census(home, nullptr, [&](fiber_view&& seen) { out.push_back(std::move(seen)); });
+  std::ranges::sort(out, {}, &fiber_view::id);
+  return out;
+}
 
 }  // namespace sennit::inline v0::detail

@@ -30,6 +30,7 @@ struct stack_probe;
 struct worker_counters {
   counter spawned, finished, parks, steals, polls, poll_events, registrations, reads, writes, wakes, sleeps;
   counter bound, unbound;  // stacks given to fibers and returned
+  counter asleep;          // nanoseconds
 };
 
 /// Owned by its scheduler. Its thread runs run(); fibers on that thread call the "fiber side"; the rest says who may.

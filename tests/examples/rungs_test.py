@@ -6,6 +6,7 @@ Nothing here sleeps to synchronise: a server is ready when it has printed its ad
 """
 
 import ctypes
+import json
 import os
 import random
 import re
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import time
 import unittest
+import urllib.request
 
 EXAMPLES = ""
 EMULATOR = []
@@ -1092,6 +1094,26 @@ class stall(RungTest):
         self.assertGreaterEqual(late[0], 250)  # as long as it computed
         reports = re.findall(r"worker 0 has run fiber '(\w+)' .* without a switch", done.stderr)
         self.assertEqual(reports[0], "collatz", done.stderr)
+
+
+class inspector(RungTest):
+    def test_a_busy_server_is_to_be_seen(self):
+        server = self.start("22_inspector")
+        end = time.monotonic() + PATIENCE
+        while True:  # until all are where they wait
+            with urllib.request.urlopen(server.url + "/state.json", timeout=PATIENCE) as answer:
+                runtime, = json.loads(answer.read())["runtimes"]
+            fibers = {}
+            for g in runtime["groups"]:
+                fibers[g["name"]] = fibers.get(g["name"], 0) + g["count"]
+            if fibers.get("crowd") == 1000 and fibers.get("client") == 50 and fibers.get("producer") == 1:
+                break
+            self.assertLess(time.monotonic(), end, fibers)
+        self.assertEqual((fibers["reader"], fibers["stage"]), (5, 4))
+        self.assertIn(b"<title>sennit", urllib.request.urlopen(server.url, timeout=PATIENCE).read())
+        code, printed, seconds = server.stop()
+        self.assertEqual((code, printed), (0, "stopping on SIGTERM\n"), server.logged())
+        self.assertLess(seconds, 10)
 
 
 class two_runtimes(RungTest):

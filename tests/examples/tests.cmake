@@ -10,6 +10,9 @@ endif()
 if(SENNIT_ASIO)
   set(asio_rungs beast_websocket)
 endif()
+if(TARGET 22_inspector)
+  set(inspector_rungs inspector)
+endif()
 if(NOT CMAKE_CROSSCOMPILING_EMULATOR)
   set(alone_rungs all_asleep)
 endif()
@@ -19,7 +22,7 @@ endif()
 foreach(rung
     event_queue switch two_fibers sleep channel echo http_server delay_server threads_vs_fibers graceful_shutdown
     channels_select deadlines_and_stop scope dining_philosophers actors deadlock stall two_runtimes udp_echo file_server process_pipeline
-    chat ${alone_rungs} ${asio_rungs} ${tls_rungs})
+    chat ${alone_rungs} ${asio_rungs} ${inspector_rungs} ${tls_rungs})
   add_test(NAME examples.${rung}
     COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_CURRENT_LIST_DIR}/rungs_test.py
       ${PROJECT_BINARY_DIR}/examples ${emulator} ${rung})
