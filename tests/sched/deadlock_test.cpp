@@ -49,6 +49,28 @@ TEST_P(deadlock_test, a_circle_of_a_join_and_a_mutex_is_named) {
   says("deadlock_test.cpp:");
 }
 
+TEST_P(deadlock_test, a_circle_is_named_while_others_work) {
+  ::testing::internal::CaptureStderr();
+  {
+    runtime rt(opts());
+    rt.run([&] {
+      mutex m;
+      stop_source stop;
+      m.lock();
+      fiber locker([&] { const std::lock_guard not_before(m); });
+      fiber worker([&] {
+        while (rt.stats().deadlocks == 0) this_fiber::yield();
+        stop.request_stop();
+      });
+      EXPECT_THROW(locker.join(stop.get_token()), std::system_error);
+      m.unlock();
+      locker.join();
+      worker.join();
+    });
+  }
+  EXPECT_NE(::testing::internal::GetCapturedStderr().find("2 fibers wait for each other in a circle"), std::string::npos);
+}
+
 using detail::fiber_view;
 using detail::wait_kind;
 
