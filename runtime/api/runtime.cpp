@@ -1,7 +1,7 @@
 #include <sched.h>
 
-#include <sennit/error.hpp>
 #include <sennit/detail/visit_runtimes.hpp>
+#include <sennit/error.hpp>
 #include <sennit/runtime.hpp>
 
 #include "api/runtime_list.hpp"

@@ -17,14 +17,14 @@ void worker::choose_next_timed() noexcept {
 }
 
 /// `f` is about to run: what was timed until here ends.
-SENNIT_NO_TSAN void worker::begin_timing(fiber_block& f) noexcept {
+SENNIT_NO_TSAN void worker::begin_timing(fiber_block& f, bool this_slice) noexcept {
   const nanos now = home.outside().now();
   const timed until_now = f.timing;
   f.timing = timed::no;
   if (until_now == timed::ready) times.latency.record(now - f.wait.since);
   // A joiner that the end of its fiber switches to is ready and runs at one time.
   if (until_now == timed::waiting) times.waits[static_cast<std::size_t>(f.wait_for)].record(now - f.wait.since);
-  if (times_this_slice()) {
+  if (this_slice) {
     slice_began_ = now;
     choose_next_timed();
   }

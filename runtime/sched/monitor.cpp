@@ -4,6 +4,7 @@
 
 #include "base/futex.hpp"
 #include "base/log.hpp"
+#include "base/probes.hpp"
 #include "base/sanitizer.hpp"
 #include "base/system.hpp"
 #include "sched/current.hpp"
@@ -119,6 +120,7 @@ void monitor::tick(nanos now) noexcept {
       seen.reported = true;
       next_report_ = now + report_interval;
       stalls_.add();
+      SENNIT_PROBE2(stall, running->id, w->index);
       if (watched_.trace_outside.on())
         watched_.trace_outside.record({.at = now, .kind = trace_kind::stall, .fiber = running->id, .arg = w->index});
       report(*w, *running, stuck);

@@ -174,6 +174,7 @@ void scheduler::hold_fibers(std::vector<fiber_block*>& out) {
 
 void scheduler::start(fiber_block& f) noexcept {
   worker* w = this_worker();
+  SENNIT_PROBE2(spawn, f.id, f.name().data());
   if (w != nullptr && &w->home == this) {
     w->counters.spawned.add();
     w->record(trace_kind::spawn, f.id);
@@ -194,7 +195,7 @@ void scheduler::start(fiber_block& f) noexcept {
 
 void scheduler::make_ready(fiber_block& f) noexcept {
   worker* w = this_worker();
-  end_timed_wait(f);
+  end_wait(f);
   tsan_release(&f);
   if (w != nullptr && &w->home == this) {
     const tsan_section on_thread(w->tsan.self());
@@ -236,7 +237,7 @@ void scheduler::requeue(worker& w, fiber_block& f) noexcept {
 
 void scheduler::requeue(worker& w, fiber_chain&& chain) noexcept {
   while (fiber_block* f = chain.pop_front()) {
-    end_timed_wait(*f);
+    end_wait(*f);
     if (f->urgent() && !options_.force_migrate) [[unlikely]] {
       w.push_next(f);
     } else {
@@ -248,7 +249,7 @@ void scheduler::requeue(worker& w, fiber_chain&& chain) noexcept {
 void scheduler::inject(fiber_chain&& chain) noexcept {
   fiber_chain free;
   while (fiber_block* f = chain.pop_front()) {
-    end_timed_wait(*f);
+    end_wait(*f);
     if (f->pinned()) {
       f->last->push_mailbox(f);
     } else {

@@ -8,6 +8,7 @@
 
 #include <sennit/runtime.hpp>
 
+#include "base/probes.hpp"
 #include "fiber/block_slab.hpp"
 #include "queue/inject_queue.hpp"
 #include "sched/idle_set.hpp"
@@ -101,7 +102,9 @@ class scheduler {
   [[nodiscard]] bool any_work() const noexcept;
   [[nodiscard]] bool all_ended() const noexcept;
   void stop_all_fibers() noexcept;
-  void end_timed_wait(fiber_block& f) noexcept {
+  /// `f` is about to be queued.
+  void end_wait(fiber_block& f) noexcept {
+    SENNIT_PROBE1(ready, f.id);
     if (f.wait_is_timed()) [[unlikely]]
       time_wait(f);
   }

@@ -5,6 +5,7 @@
 
 #include "base/check.hpp"
 #include "base/log.hpp"
+#include "base/probes.hpp"
 #include "base/sanitizer.hpp"
 #include "base/system.hpp"
 #include "context/tsan_section.hpp"
@@ -60,12 +61,13 @@ worker::worker(scheduler& s, unsigned i)
 
 /// Makes `f` the running fiber, which reads `last` and `memory` of itself. nullptr: it has no stack yet and waits for
 /// one.
-SENNIT_NO_TSAN inline context* worker::enter(fiber_block* f) noexcept {
+SENNIT_NO_TSAN [[gnu::always_inline]] inline context* worker::enter(fiber_block* f) noexcept {
   if (f->memory.slot == nullptr && !bind(f)) [[unlikely]]
     return nullptr;
-  switches_.add();
-  if (times_this_slice() || f->timing != timed::no) [[unlikely]]
-    begin_timing(*f);
+  const bool timed_slice = is_timed(switches_.add());
+  if (timed_slice || f->timing != timed::no) [[unlikely]]
+    begin_timing(*f, timed_slice);
+  SENNIT_PROBE2(run, f->id, index);
   f->last = this;
   running_.store(f, release);  // mm:worker-running: with its name and id
   return &f->ctx;
@@ -76,6 +78,7 @@ worker* worker::leave(fiber_block& me, after_switch_fn after, void* arg) noexcep
   const bool final = after == &worker::finish;
   if (slice_began_ != 0) [[unlikely]]
     end_timing(me, final);
+  SENNIT_PROBE3(leave, me.id, index, static_cast<unsigned char>(me.wait_for));
   context* to = nullptr;
   if (final) tsan_release(me.memory.slot);  // whoever runs on this stack next is ordered after us
   tsan_release(&me);
@@ -386,6 +389,7 @@ std::size_t worker::poll_locked(nanos timeout, fiber_chain& out) noexcept {
   SENNIT_CHECK_SEEN(got >= 0, "the poller failed; keep its descriptor open", got);
   counters.polls.add();
   counters.poll_events.add(static_cast<std::uint64_t>(got));
+  SENNIT_PROBE2(poll, index, got);
   if (got > 0 && this_worker() == this) record(trace_kind::poll, 0, static_cast<std::uint64_t>(got));
   for (const poll_event& e : std::span(events_).first(static_cast<std::size_t>(got))) {
     if (e.token == 0) {
@@ -425,6 +429,12 @@ void worker::expire_timers(nanos now, fiber_chain& out) noexcept {
 }
 
 /// Looks at the other workers' queues; true if anything was moved to ours. Stays a searcher if not: sleep() ends it.
+void worker::note_steal(const worker& victim) noexcept {
+  counters.steals.add();
+  SENNIT_PROBE2(steal, index, victim.index);
+  record(trace_kind::steal, 0, victim.index);
+}
+
 bool worker::search() noexcept {
   const auto peers = home.workers();
   if (peers.size() == 1) return false;
@@ -437,8 +447,7 @@ bool worker::search() noexcept {
       worker& victim = *peers[(start + i) % peers.size()];
       if (&victim == this) continue;
       if (victim.queue_.steal_into(queue_) > 0) {
-        counters.steals.add();
-        record(trace_kind::steal, 0, victim.index);
+        note_steal(victim);
         return true;
       }
       // A fiber in the LIFO slot is about to run there, on a warm cache: only a victim that makes no progress from one
@@ -446,8 +455,7 @@ bool worker::search() noexcept {
       std::uint64_t& mark = seen[victim.index % seen.size()];
       if (fiber_block* f = round > 0 ? victim.take_stuck_next(mark) : nullptr) {
         push_back(f);
-        counters.steals.add();
-        record(trace_kind::steal, 0, victim.index);
+        note_steal(victim);
         return true;
       }
       mark = victim.switches();

@@ -30,7 +30,6 @@ struct stack_probe;
 struct worker_counters {
   counter spawned, finished, parks, steals, polls, poll_events, registrations, reads, writes, wakes, sleeps;
   counter bound, unbound;  // stacks given to fibers and returned
-  counter asleep;          // nanoseconds
 };
 
 /// Owned by its scheduler. Its thread runs run(); fibers on that thread call the "fiber side"; the rest says who may.
@@ -131,8 +130,8 @@ class worker {
   friend class scheduler;
   friend struct debug_layout;
 
-  [[nodiscard]] bool times_this_slice() const noexcept {
-    return switches_.get() >= time_at_.load(relaxed);  // mm:time-at
+  [[nodiscard]] bool is_timed(std::uint64_t slice) const noexcept {
+    return slice >= time_at_.load(relaxed);  // mm:time-at
   }
   fiber_block* pick_next() noexcept;
   fiber_block* look_outside() noexcept;
@@ -147,7 +146,8 @@ class worker {
   context* enter(fiber_block* f) noexcept;
   [[gnu::noinline]] bool bind(fiber_block* f) noexcept;
   void choose_next_timed() noexcept;
-  [[gnu::noinline]] void begin_timing(fiber_block& f) noexcept;
+  void note_steal(const worker& victim) noexcept;
+  [[gnu::noinline]] void begin_timing(fiber_block& f, bool this_slice) noexcept;
   [[gnu::noinline]] void end_timing(fiber_block& me, bool final) noexcept;
   bool displace_next(fiber_block* f) noexcept;
   context* enter_other(fiber_block& me, bool final) noexcept;

@@ -68,6 +68,15 @@ class Fibers(unittest.TestCase):
             self.check(said)
             self.assertRegex(said, r"\n==thread\n#0 .*(raise|abort|kill)")
 
+    def test_static_probes(self):
+        said = gdb(f"source {SCRIPT}", "info probes stap sennit", "break -probe-stap sennit:leave", "condition 1 $_probe_arg2 == 2",
+                   "run", "echo ==\\n", "info fibers", "print $_probe_arg0", "print $_probe_arg1")
+        self.assertEqual(set(re.findall(r"^stap +sennit +(\w+)", said, re.M)),
+                         {"spawn", "run", "leave", "ready", "steal", "poll", "stall"}, said)
+        # The first one that leaves for a mutex.
+        fiber, = re.findall(r"fiber (\d+) 'locker': running", said)
+        self.assertRegex(said, rf"\$1 = {fiber}\n\$2 = 0\n")
+
     def test_mistakes_are_told(self):
         said = gdb(f"source {SCRIPT}", "break look_here", "run", "fiber 999999 bt", "fiber", "fiber 1 2 3")
         self.assertIn("no fiber 999999: see `info fibers`", said)
