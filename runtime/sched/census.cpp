@@ -6,6 +6,7 @@
 
 #include <sennit/mutex.hpp>
 
+#include "base/address_text.hpp"
 #include "sched/current.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/stack_probe.hpp"
@@ -109,6 +110,25 @@ fiber_view view_of(fiber_block& f, scheduler& home, const std::unordered_map<con
 }
 
 }  // namespace
+
+std::string line_of(const fiber_view& f) {
+  std::string out = "fiber " + std::to_string(f.id) + " '" + f.name + "' ";
+  switch (f.state) {
+    case fiber_view::how::ready: out += "is runnable"; break;
+    case fiber_view::how::running: out += "runs"; break;
+    case fiber_view::how::parked: {
+      out += "waits for " + std::string(name_of(f.wait_for));
+      if (f.holder_id && f.wait_for == wait_kind::join) {
+        out += " of fiber " + std::to_string(*f.holder_id);
+        break;
+      }
+      out += " at " + address_text(f.object);
+      if (f.holder_id) out += ", held by fiber " + std::to_string(*f.holder_id);
+      break;
+    }
+  }
+  return out + "; spawned at " + f.where.file_name() + ":" + std::to_string(f.where.line());
+}
 
 void take_census(scheduler& home, void (*look)(fiber_view& seen), const std::function<void(fiber_view&& seen)>& each) {
   const held_fibers held(home);

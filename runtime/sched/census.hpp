@@ -69,6 +69,9 @@ inline constexpr std::array<const char*, wait_kinds> wait_names{"",
 }
 static_assert(name_of(wait_kind::join) == "join" && name_of(wait_kind::timer) == "timer");
 
+/// "fiber 17 'reader' waits for mutex at 0x7f..., held by fiber 3; spawned at main.cpp:40"
+[[nodiscard]] std::string line_of(const fiber_view& f);
+
 /// Calls `each` with all fibers that have not ended, in no order, one at a time: what is not kept of one is gone with
 /// it. `look`, of a higher floor that knows the object, adds to what is seen of one that is parked, while it cannot
 /// run: what it waits on is there. Any thread; `home` must stay. Throws bad_alloc, and what `each` throws.

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "base/address_text.hpp"
-
 namespace sennit::inline v0::detail {
 namespace {
 
@@ -76,16 +74,7 @@ bool all_wait_for_others(const std::vector<fiber_view>& all) noexcept {
 
 std::string waits_of(const std::vector<const fiber_view*>& fibers) {
   std::string out;
-  for (const fiber_view* f : fibers) {
-    out += "\n    fiber " + std::to_string(f->id) + " '" + f->name + "' waits for " + std::string(name_of(f->wait_for));
-    if (f->holder_id && f->wait_for == wait_kind::join) {
-      out += " of fiber " + std::to_string(*f->holder_id);
-    } else {
-      out += " at " + address_text(f->object);
-      if (f->holder_id) out += ", held by fiber " + std::to_string(*f->holder_id);
-    }
-    out += "; spawned at " + std::string(f->where.file_name()) + ":" + std::to_string(f->where.line());
-  }
+  for (const fiber_view* f : fibers) out += "\n    " + line_of(*f);
   return out;
 }
 

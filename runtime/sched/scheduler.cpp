@@ -9,6 +9,7 @@
 #include "base/log.hpp"
 #include "base/system.hpp"
 #include "fiber/local_map.hpp"
+#include "sched/census.hpp"
 #include "sched/cpu_count.hpp"
 #include "sched/current.hpp"
 #include "sched/park.hpp"
@@ -355,14 +356,21 @@ bool scheduler::shutdown(nanos timeout) {
     // A fiber that ended just before it could see the phase bumps nothing: look again soon.
     futex_wait(ended_.address(), seen, std::min(deadline, now + 5'000'000));
   }
-  int named = 0;
-  slab_->for_each([&](const fiber_block& f) {
-    if (f.state.is_done() || ++named > 20) return;
-    log(log_level::warn,
-        "shutdown of '%s': fiber '%s' (id %llu, spawned at %s:%u) did not end; its destructors do not run",
-        name_.c_str(), f.name().data(), static_cast<unsigned long long>(f.id), f.where.file_name(), f.where.line());
-  });
+  name_the_rest();
   return false;
+}
+
+void scheduler::name_the_rest() noexcept try {
+  constexpr std::size_t most_named = 20;
+  const std::vector<fiber_view> rest = take_census_of_waits(*this);
+  for (std::size_t i = 0; i < std::min(rest.size(), most_named); ++i) {
+    log(log_level::warn, "shutdown of '%s': %s; it did not end, its destructors do not run", name_.c_str(),
+        line_of(rest[i]).c_str());
+  }
+  if (rest.size() > most_named)
+    log(log_level::warn, "shutdown of '%s': the same of %zu others", name_.c_str(), rest.size() - most_named);
+} catch (const std::bad_alloc&) {
+  log(log_level::warn, "shutdown of '%s': no memory to say who did not end", name_.c_str());
 }
 
 bool scheduler::abandon_rest() noexcept {

@@ -109,6 +109,7 @@ class scheduler {
       time_wait(f);
   }
   [[gnu::noinline]] void time_wait(fiber_block& f) noexcept;
+  void name_the_rest() noexcept;
   bool abandon_rest() noexcept;  // true if stacks were left in the middle of something
   void start_threads();
   void stop_threads() noexcept;

@@ -425,7 +425,7 @@ class graceful_shutdown(RungTest):
         self.assertEqual(code, 1, printed)
         self.assertIn("   still busy: /stubborn/500000/never\n", printed)
         self.assertTrue(printed.endswith("4. stopped, and left behind what the log names\n"), printed)
-        self.assertRegex(server.logged(), r"fiber 'session' .*did not end")
+        self.assertRegex(server.logged(), r"fiber \d+ 'session' .*did not end")
         self.assertNotIn("Sanitizer", server.logged())
         self.assertLess(seconds, 20)
 

@@ -140,7 +140,7 @@ TEST_P(shutdown_test, names_a_fiber_that_waits_on_under_a_shield) {
         this_fiber::sleep_for(1h);
       },
       f);
-  EXPECT_NE(text.find("stubborn"), std::string::npos) << text;
+  EXPECT_NE(text.find("'stubborn' waits for sleep"), std::string::npos) << text;
   EXPECT_NE(text.find("shutdown_test.cpp"), std::string::npos) << "and says where it was spawned: " << text;
   EXPECT_EQ(code_of(*f), std::errc::operation_canceled);
 }
