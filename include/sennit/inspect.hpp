@@ -107,4 +107,21 @@ class signal_dump {
   std::thread thread_;
 };
 
+/// While it lives, a program that crashes (SIGSEGV, SIGBUS, SIGFPE, SIGILL, abort()) first writes to `fd` which fiber
+/// it was in, and dump_fibers(): a thread of its own does it, and the one that crashed waits, for ten seconds at most,
+/// since it may hold a lock that the dump needs. Then it goes on as it would have: another handler, a core file, the
+/// end. For programs that do not repair faults and go on: it is done once. Those handlers that are there at its first
+/// construction are called after it; ones that are installed later replace it. One at a time (CHECK). Constructor and
+/// destructor on any thread. Throws std::system_error(resource_unavailable_try_again) without a thread.
+class crash_dump {
+ public:
+  SENNIT_API explicit crash_dump(int fd = 2);
+  SENNIT_API ~crash_dump();
+  crash_dump(const crash_dump&) = delete;
+  crash_dump& operator=(const crash_dump&) = delete;
+
+ private:
+  std::thread thread_;
+};
+
 }  // namespace sennit::inline v0

@@ -41,9 +41,10 @@ SENNIT_NO_TSAN _Unwind_Reason_Code note_frame(_Unwind_Context* at, void* to) {
   return _URC_NO_REASON;
 }
 
-SENNIT_NO_TSAN void answer(stack_probe& p, const worker& w, std::uintptr_t from) noexcept {
-  // While an exception is on its way up, the unwinder is at work on this thread, and frames are half gone.
-  if (const fiber_block* f = w.running(); f != nullptr && w.live_exceptions().uncaught == 0) {
+SENNIT_NO_TSAN void answer(stack_probe& p, const worker& w, std::uintptr_t from, bool stays) noexcept {
+  // While an exception is on its way up, the unwinder is at work on this thread, and frames are half gone; not so where
+  // it has come to its end in terminate().
+  if (const fiber_block* f = w.running(); f != nullptr && (stays || w.live_exceptions().uncaught == 0)) {
     p.id = f->id;
     interrupted_walk walk{p, from};
     _Unwind_Backtrace(note_frame, &walk);
@@ -68,7 +69,7 @@ SENNIT_NO_TSAN void on_probe(int signal, siginfo_t* info, void* context) {
   worker* const w = this_worker();
   stack_probe* const p = w != nullptr ? w->take_probe() : nullptr;
   if (p != nullptr) {
-    answer(*p, *w, read_fault_context(context, nullptr).pc);
+    answer(*p, *w, read_fault_context(context, nullptr).pc, false);
   } else if (w == nullptr || info->si_pid != ::getpid()) {  // else one that was given up
     hand_on(signal, info, context);
   }
@@ -96,12 +97,16 @@ void accept_probes() noexcept {
   ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
+void answer_probe(worker& w, std::uintptr_t from) noexcept {
+  if (stack_probe* const p = w.take_probe(); p != nullptr) answer(*p, w, from, true);
+}
+
 probed_stack probe_stack(worker& w) {
   install();
   probed_stack out;
   stack_probe p;
   if (this_worker() == &w) {
-    answer(p, w, 0);
+    answer(p, w, 0, false);
   } else if (!w.ask(p)) {
     return out;
   }

@@ -32,6 +32,10 @@ struct probed_stack {
 /// On a worker's thread, once.
 void accept_probes() noexcept;
 
+/// In a handler of another signal, on w's thread, that does not let go: if somebody asks, the answer is the stack from
+/// the interrupted place `from` on.
+void answer_probe(worker& w, std::uintptr_t from) noexcept;
+
 /// Interrupts `w`, whose thread must stay. System calls that SA_RESTART does not begin again fail there with EINTR.
 /// Nothing is found if the worker does not come to its handler within 20 ms, which the program may have replaced, or if
 /// somebody else asks it just now. Any thread, also w's own. Throws bad_alloc.

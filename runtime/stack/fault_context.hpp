@@ -10,15 +10,6 @@ struct fault_context {
   std::uintptr_t sp;
 };
 
-/// Whether a process sent it, as opposed to a fault.
-inline bool was_sent(const siginfo_t& info) noexcept {
-#if defined(__APPLE__)
-  return info.si_code <= 0 || info.si_code >= SI_USER;  // SI_USER and those above: 0x10001 and up
-#else
-  return info.si_code <= 0;
-#endif
-}
-
 /// `context`: the third argument of a SA_SIGINFO handler. `fault_address` stands in for the stack pointer where the
 /// layout is not known: an overflow faults near it.
 inline fault_context read_fault_context(const void* context, [[maybe_unused]] const void* fault_address) noexcept {

@@ -15,6 +15,8 @@
 
 #include "base/atomic.hpp"
 #include "base/check.hpp"
+#include "base/raw_line.hpp"
+#include "base/signal_chain.hpp"
 #include "base/system.hpp"
 #include "stack/arena.hpp"
 #include "stack/fault_context.hpp"
@@ -28,31 +30,8 @@ constinit atomic<overflow_lookup> current_lookup{&find_overflow};
 struct sigaction former_segv;
 struct sigaction former_bus;
 
-/// A line for write(2), built without malloc, stdio or locale: the fiber may have overflowed inside any of them.
-class line {
- public:
-  line& operator<<(std::string_view text) noexcept {
-    const std::size_t n = std::min(text.size(), text_.size() - used_);
-    std::copy_n(text.data(), n, text_.data() + used_);
-    used_ += n;
-    return *this;
-  }
-  line& number(std::uint64_t value, unsigned base = 10) noexcept {
-    std::array<char, 20> digits;
-    std::size_t at = digits.size();
-    do digits[--at] = "0123456789abcdef"[value % base];
-    while ((value /= base) != 0);
-    return *this << std::string_view(digits.data() + at, digits.size() - at);
-  }
-  void write_out() const noexcept { [[maybe_unused]] const auto ignored = ::write(STDERR_FILENO, text_.data(), used_); }
-
- private:
-  std::array<char, 512> text_;
-  std::size_t used_ = 0;
-};
-
 void report(const overflow_info& found, const fault_context& at) noexcept {
-  line text;
+  raw_line text;
   text << "sennit: stack overflow in ";
   if (found.name == nullptr) {
     text << "a fiber";
@@ -64,7 +43,7 @@ void report(const overflow_info& found, const fault_context& at) noexcept {
   text.number(usable_bytes(found.hit.cls)) << " bytes, ";
   text.number(reinterpret_cast<std::uintptr_t>(found.hit.end()) - at.sp) << " bytes deep at 0x";
   text.number(at.pc, 16) << "; raise attributes::stack_size or use call_with_stack\n";
-  text.write_out();
+  text.write_to(STDERR_FILENO);
 }
 
 /// Frames from the one that overflowed outwards; the first many of them tell which call it was.
@@ -103,29 +82,10 @@ void report_if_overflow(int signal, const siginfo_t& info, const void* context) 
   ::pthread_sigmask(SIG_SETMASK, &former, nullptr);
 }
 
-void hand_on(int signal, siginfo_t* info, void* context) noexcept {
-  const struct sigaction& former = signal == SIGSEGV ? former_segv : former_bus;
-  const bool sent = was_sent(*info);
-  if ((former.sa_flags & SA_SIGINFO) != 0) {
-    former.sa_sigaction(signal, info, context);
-  } else if (former.sa_handler == SIG_IGN && sent) {
-    return;  // a fault cannot be ignored, a signal can
-  } else if (former.sa_handler == SIG_DFL || former.sa_handler == SIG_IGN) {
-    // Going back repeats the instruction, now with the default action: the core shows it, not this handler. A signal
-    // that was sent would not come again by itself.
-    struct sigaction standard = {};
-    standard.sa_handler = SIG_DFL;
-    ::sigaction(signal, &standard, nullptr);
-    if (sent) ::raise(signal);
-  } else {
-    former.sa_handler(signal);
-  }
-}
-
 void on_fault(int signal, siginfo_t* info, void* context) {
   const int saved = errno;  // the former handler may repair what was wrong and go on
   report_if_overflow(signal, *info, context);
-  hand_on(signal, info, context);
+  hand_on(signal == SIGSEGV ? former_segv : former_bus, signal, info, context);
   errno = saved;
 }
 
