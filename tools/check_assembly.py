@@ -5,8 +5,9 @@ import re
 
 import source
 
-# What an object format has of its own: types and sizes of symbols, and from the first further section on, notes.
-_OF_THE_FORMAT = re.compile(r"\.(?:type|size)\b")
+# What an object format has of its own: types and sizes of symbols, from the first further section on notes, and the
+# place that gdb's commands unwind suspended fibers from.
+_OF_THE_FORMAT = re.compile(r"\.(?:type|size)\b|.*sennit_switch_suspended\b")
 _SPELLING = {
     "_elf": [(re.compile(r"\.hidden\b"), "hidden"), (re.compile(r"\.L(?=\w)"), "local_")],
     "_macho": [(re.compile(r"\.private_extern\b"), "hidden"), (re.compile(r"(?<![\w.])L(?=[a-z]\w*)"), "local_"),

@@ -51,6 +51,9 @@ ALLOWED = [
     ("system call", "runtime/net/socket.cpp", "fcntl on a descriptor that the program hands over"),
     ("system call", "runtime/io/foreign_fd.cpp", "dup of a foreign descriptor, which the poller needs"),
     ("system call", "runtime/sched/current.cpp", "closes the flag of a plain thread, a waker of its own"),
+    ("system call", "runtime/base/raw_line.hpp", "reports from signal handlers"),
+    ("clock", "runtime/base/log.cpp", "the time of day of a message that is kept"),
+    ("clock", "runtime/inspector/*.cpp", "a component above all runtimes: when it looked last"),
     ("*", "runtime/sched/thread_use_*.cpp", "what the kernel gives to a worker thread: for reports, never for decisions"),
     ("std::atomic", "include/sennit/stop_token.hpp", "a public header that stands in for std's"),
 ]

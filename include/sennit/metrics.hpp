@@ -47,21 +47,21 @@ struct duration_histogram {
 
 /// Of one worker, since it began.
 struct worker_metrics {
-  std::uint64_t spawned = 0;        ///< fibers that fibers on this worker spawned
-  std::uint64_t finished = 0;       ///< fibers that ended here
-  std::uint64_t switches = 0;       ///< slices: times a fiber ran, until it waited, yielded or ended
-  std::uint64_t parks = 0;          ///< times a fiber that was here began to wait
-  std::uint64_t steals = 0;         ///< times it took fibers from another worker's queue
-  std::uint64_t polls = 0;          ///< calls of epoll_wait or kevent
-  std::uint64_t poll_events = 0;    ///< events they returned
-  std::uint64_t registrations = 0;  ///< calls of epoll_ctl or kevent changes
-  std::uint64_t reads = 0;          ///< recv, read, accept calls by fibers
-  std::uint64_t writes = 0;         ///< send, write, connect calls by fibers
-  std::uint64_t wakes = 0;          ///< system calls by which it woke other workers
-  std::uint64_t sleeps = 0;         ///< times it went to sleep
+  std::uint64_t spawned = 0;          ///< fibers that fibers on this worker spawned
+  std::uint64_t finished = 0;         ///< fibers that ended here
+  std::uint64_t switches = 0;         ///< slices: times a fiber ran, until it waited, yielded or ended
+  std::uint64_t parks = 0;            ///< times a fiber that was here began to wait
+  std::uint64_t steals = 0;           ///< times it took fibers from another worker's queue
+  std::uint64_t polls = 0;            ///< calls of epoll_wait or kevent
+  std::uint64_t poll_events = 0;      ///< events they returned
+  std::uint64_t registrations = 0;    ///< calls of epoll_ctl or kevent changes
+  std::uint64_t reads = 0;            ///< recv, read, accept calls by fibers
+  std::uint64_t writes = 0;           ///< send, write, connect calls by fibers
+  std::uint64_t wakes = 0;            ///< system calls by which it woke other workers
+  std::uint64_t sleeps = 0;           ///< times it went to sleep
   std::chrono::nanoseconds asleep{};  ///< spent in its sleeps, one that it is in included
-  std::size_t queued = 0;           ///< fibers that are ready and wait for this worker, or for one that steals
-  std::size_t timers = 0;           ///< deadlines and sleeps that it keeps
+  std::size_t queued = 0;             ///< fibers that are ready and wait for this worker, or for one that steals
+  std::size_t timers = 0;             ///< deadlines and sleeps that it keeps
 };
 
 /// Of one runtime at about one moment: the numbers are read one after the other while it goes on.

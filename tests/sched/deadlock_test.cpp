@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -16,6 +17,8 @@
 
 namespace sennit::test {
 namespace {
+
+using namespace std::chrono_literals;
 
 class deadlock_test : public runtimes {};
 INSTANTIATE_RUNTIMES(deadlock_test);
@@ -59,7 +62,8 @@ TEST_P(deadlock_test, a_circle_is_named_while_others_work) {
       m.lock();
       fiber locker([&] { const std::lock_guard not_before(m); });
       fiber worker([&] {
-        while (rt.stats().deadlocks == 0) this_fiber::yield();
+        const auto enough = std::chrono::steady_clock::now() + 20s;
+        while (rt.stats().deadlocks == 0 && std::chrono::steady_clock::now() < enough) this_fiber::yield();
         stop.request_stop();
       });
       EXPECT_THROW(locker.join(stop.get_token()), std::system_error);
@@ -68,7 +72,8 @@ TEST_P(deadlock_test, a_circle_is_named_while_others_work) {
       worker.join();
     });
   }
-  EXPECT_NE(::testing::internal::GetCapturedStderr().find("2 fibers wait for each other in a circle"), std::string::npos);
+  EXPECT_NE(::testing::internal::GetCapturedStderr().find("2 fibers wait for each other in a circle"),
+            std::string::npos);
 }
 
 using detail::fiber_view;

@@ -172,5 +172,6 @@ constexpr bench::server servers[] = {
 
 int main(int argc, char** argv) {
   return bench::program(argc, argv, "sennit " SENNIT_VERSION " (" SENNIT_COMPILER ")",
-                        {benchmarks, bench::io_benchmarks(), bench::sched_benchmarks(), bench::observe_benchmarks()}, servers);
+                        {benchmarks, bench::io_benchmarks(), bench::sched_benchmarks(), bench::observe_benchmarks()},
+                        servers);
 }
