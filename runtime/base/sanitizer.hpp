@@ -32,6 +32,12 @@
 
 /// For functions that touch what a thread owns, from whatever context runs there.
 #define SENNIT_NO_TSAN __attribute__((no_sanitize("thread")))
+/// The same for one that is to be a part of its caller: ThreadSanitizer would look at it there.
+#if SENNIT_TSAN
+#define SENNIT_NO_TSAN_INLINE SENNIT_NO_TSAN inline
+#else
+#define SENNIT_NO_TSAN_INLINE __attribute__((always_inline)) inline
+#endif
 
 // Client requests: a few instructions that do nothing outside of valgrind. -DNVALGRIND leaves them out.
 #if __has_include(<valgrind/valgrind.h>)

@@ -1,7 +1,5 @@
 #include "sched/durations.hpp"
 
-#include <utility>
-
 #include "sched/census.hpp"
 #include "sched/current.hpp"
 #include "sched/scheduler.hpp"
@@ -36,9 +34,10 @@ SENNIT_NO_TSAN void worker::begin_timing(fiber_block& f, bool this_slice) noexce
 }
 
 /// `me`, whose slice is timed, is about to leave, and its wait or its turn in the queue is timed next.
-void worker::end_timing(fiber_block& me, bool final) noexcept {
+SENNIT_NO_TSAN void worker::end_timing(fiber_block& me, bool final) noexcept {
   const nanos now = home.outside().now();
-  times.slice.record(now - std::exchange(slice_began_, 0));
+  times.slice.record(now - slice_began_);
+  slice_began_ = 0;
   if (trace.on()) {
     trace.record({.at = now,
                   .kind = final ? trace_kind::finish : trace_kind::leave,

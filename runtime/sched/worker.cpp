@@ -61,7 +61,7 @@ worker::worker(scheduler& s, unsigned i)
 
 /// Makes `f` the running fiber, which reads `last` and `memory` of itself. nullptr: it has no stack yet and waits for
 /// one.
-SENNIT_NO_TSAN [[gnu::always_inline]] inline context* worker::enter(fiber_block* f) noexcept {
+SENNIT_NO_TSAN_INLINE context* worker::enter(fiber_block* f) noexcept {
   if (f->memory.slot == nullptr && !bind(f)) [[unlikely]]
     return nullptr;
   const bool timed_slice = is_timed(switches_.add());
@@ -76,14 +76,14 @@ SENNIT_NO_TSAN [[gnu::always_inline]] inline context* worker::enter(fiber_block*
 worker* worker::leave(fiber_block& me, after_switch_fn after, void* arg) noexcept {
   check_may_wait(me);
   const bool final = after == &worker::finish;
-  if (slice_began_ != 0) [[unlikely]]
-    end_timing(me, final);
   SENNIT_PROBE3(leave, me.id, index, static_cast<unsigned char>(me.wait_for));
   context* to = nullptr;
   if (final) tsan_release(me.memory.slot);  // whoever runs on this stack next is ordered after us
   tsan_release(&me);
   {
     const tsan_section on_thread(tsan.self());
+    if (slice_began_ != 0) [[unlikely]]
+      end_timing(me, final);
     after_ = {after, &me, arg};
     while (fiber_block* next = pick_next()) {
       to = enter(next);
