@@ -15,6 +15,7 @@
 // inspect and their counterparts anyone with a reference.
 #include <bit>
 #include <cstdint>
+#include <thread>
 
 #include "base/atomic.hpp"
 #include "base/check.hpp"
@@ -108,10 +109,16 @@ class state_word {
   /// A completion-based wait that is not interruptible notes that it saw the stop; true the first time.
   bool note_stop_seen() noexcept { return (word_.fetch_or(stop_seen, acq_rel) & stop_seen) == 0; }  // mm:wake-stop
 
-  /// Inspector: true if the waiter is parked and stays off its stack until end_inspect().
+  /// Inspector: true if the waiter is parked and stays off its stack until end_inspect(). Waits while another one
+  /// looks, which is a matter of microseconds: each looks at one waiter at a time.
   [[nodiscard]] bool begin_inspect() noexcept {
     word seen = word_.load(relaxed);  // mm:wake-inspect
-    while ((seen & parked) != 0 && (seen & inspected) == 0) {
+    while ((seen & parked) != 0) {
+      if ((seen & inspected) != 0) {
+        std::this_thread::yield();
+        seen = word_.load(relaxed);  // mm:wake-inspect
+        continue;
+      }
       // Acquire: pairs with publish, so that the saved registers can be read.
       if (word_.compare_exchange_weak(seen, seen | inspected, acquire, relaxed)) return true;  // mm:wake-inspect
     }

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <csignal>
@@ -229,6 +230,33 @@ TEST_P(inspect_test, looks_lose_no_wake) {
     pong.join();
   });
   inspector.join();
+}
+
+TEST_P(inspect_test, several_who_look_at_once_see_the_same) {
+  runtime rt(opts());
+  rt.run([&] {
+    event over;
+    park_probe probe;
+    fiber waiter(attributes{.name = "waiter"}, [&] {
+      probe.here();
+      over.wait();
+    });
+    probe.await_parked();
+    std::array<std::thread, 3> inspectors;
+    for (std::thread& t : inspectors) {
+      t = std::thread([&] {
+        for (std::size_t i = 0; i < scaled(20'000); ++i) {
+          const auto all = rt.fibers();
+          const auto found = std::ranges::find(all, "waiter", &fiber_info::name);
+          ASSERT_NE(found, all.end());
+          ASSERT_EQ(found->state, fiber_state::waiting) << "look " << i;
+        }
+      });
+    }
+    for (std::thread& t : inspectors) t.join();
+    over.set();
+    waiter.join();
+  });
 }
 
 std::string dumped() {
