@@ -166,7 +166,7 @@ class asio_stream {
   template <class Span>
   struct parts {
     template <class Iterator>
-    parts(Iterator it, Iterator end) {
+    parts(Iterator it, const Iterator& end) {
       using buffer = std::conditional_t<std::is_same_v<Span, detail::read_buffer>, boost::asio::mutable_buffer,
                                         boost::asio::const_buffer>;
       for (; it != end && count < all.size(); ++it) {

@@ -121,7 +121,7 @@ crash_dump::crash_dump(int fd) {
   std::uint32_t expected = none;
   SENNIT_CHECK(step_now.compare_exchange_strong(expected, waiting, acq_rel, acquire),  // mm:crash-step
                "there is a crash_dump already; one does for the whole process");
-  output.store(fd, relaxed);  // mm:crash-output
+  output.store(fd, relaxed);       // mm:crash-output
   static_cast<void>(clock_now());  // its first call allocates, which a handler must not
   try {
     thread_ = std::thread(dump_once);

@@ -98,6 +98,7 @@ std::vector<fiber_group> groups_of(scheduler& home) {
     add_to(*known->second, f);
   });
   std::vector<fiber_group> out;
+  out.reserve(by_kind.size());
   for (const auto& [kind, group] : by_kind) out.push_back(*group);
   std::ranges::sort(out, {}, [](const fiber_group& g) { return g.ids.front(); });
   return out;

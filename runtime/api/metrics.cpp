@@ -111,8 +111,11 @@ class family {
     for (std::size_t i = 0; i < duration_histogram::buckets; ++i) {
       below += h.counts[i];
       const bool last = i + 1 == duration_histogram::buckets;
-      const std::string bound = last ? "+Inf" : text_of(std::chrono::duration<double>(h.bound(i)).count());
-      line(labels + ",le=\"" + bound + "\"", number(below), "_bucket");
+      const std::string bound =
+          last ? "+Inf" : text_of(std::chrono::duration<double>(duration_histogram::bound(i)).count());
+      std::string with_bound = labels;
+      with_bound.append(",le=\"").append(bound) += '"';
+      line(with_bound, number(below), "_bucket");
     }
     line(labels, std::chrono::duration<double>(h.sum).count(), "_sum");
     line(labels, number(below), "_count");

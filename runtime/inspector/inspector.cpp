@@ -76,7 +76,7 @@ answer refusal(http::status status, std::string why) {
 bool is_no_foreign_name(std::string_view host) {
   if (host.starts_with('[')) return true;
   host = host.substr(0, host.rfind(':'));
-  return host == "localhost" || host.find_first_not_of("0123456789.") == host.npos;
+  return host == "localhost" || host.find_first_not_of("0123456789.") == std::string_view::npos;
 }
 
 /// What %XX stand for; nullopt if it is none.
