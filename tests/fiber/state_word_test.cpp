@@ -133,11 +133,26 @@ TEST(state_word_test, an_inspector_defers_the_waker) {
   const auto epoch = s.epoch();
   ASSERT_TRUE(s.publish(false));
   ASSERT_TRUE(s.begin_inspect());
-  EXPECT_FALSE(s.begin_inspect()) << "one at a time";
   ASSERT_TRUE(s.claim(epoch, 0));
   EXPECT_FALSE(s.may_run());
   EXPECT_TRUE(s.end_inspect()) << "the inspector must make it run";
   EXPECT_TRUE(s.may_run());
+}
+
+TEST(state_word_test, a_second_inspector_waits_for_the_first) {
+  state_word s;
+  ASSERT_TRUE(s.publish(false));
+  ASSERT_TRUE(s.begin_inspect());
+  std::atomic<bool> over{false};
+  std::thread second([&] {
+    EXPECT_TRUE(s.begin_inspect());
+    EXPECT_TRUE(over);
+    EXPECT_FALSE(s.end_inspect());
+  });
+  for (int i = 0; i < 100; ++i) std::this_thread::yield();
+  over = true;
+  EXPECT_FALSE(s.end_inspect());
+  second.join();
 }
 
 TEST(state_word_test, who_must_run_the_waiter_at_once_loses_to_an_inspector) {
