@@ -65,11 +65,8 @@ void monitor::run() noexcept {
   int calm = 0;
   while (stop_.load(seq_cst) == 0) {  // mm:monitor-stop
     calm = watched_.idle.awake() == 0 ? calm + 1 : 0;
-    if (!looked_ && outside.now() >= next_look_) {
-      look_for_deadlock();
-      looked_ = calm > calm_ticks;  // else somebody still moves
-    }
     if (calm > calm_ticks) {
+      if (!looked_ && outside.now() >= next_look_) look_for_deadlock();
       asleep_.store(1, seq_cst);  // mm:monitor-asleep
       watched_.feed();            // a fiber may have starved since the last tick, unseen by the last stack's return
       // A worker that wakes after this look sees the flag; one that woke before is seen here.
@@ -145,6 +142,7 @@ void monitor::report(worker& at, const fiber_block& running, nanos stuck) noexce
 // All workers sleep, so that nothing moves but by plain threads, timers and descriptors.
 void monitor::look_for_deadlock() noexcept {
   const nanos begin = clock_now();
+  looked_ = true;
   try {
     const std::vector<fiber_view> seen = take_census_of_waits(watched_);
     std::vector<const fiber_view*> stuck = find_circle(seen);
