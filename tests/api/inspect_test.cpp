@@ -171,17 +171,20 @@ TEST_P(inspect_test, a_signal_makes_a_dump_while_all_workers_are_stuck) {
   for (unsigned i = 0; i < rt.workers(); ++i) {
     stuck.push_back(rt.spawn(attributes{.name = "stuck"}, [&] {
       ++begun;
-      while (!seen) static_cast<void>(std::chrono::steady_clock::now());
+      while (!seen) {
+        for (int n = 0; n < 10'000 && !seen; ++n) {}          // here: in the stub of a call, frames cannot be told
+        static_cast<void>(std::chrono::steady_clock::now());  // where ThreadSanitizer lets signals through
+      }
     }));
   }
   while (begun < rt.workers()) std::this_thread::yield();
-  for (int i = 0; i < 2; ++i) {
+  for (int told = 0; told < 2;) {  // again where a worker got no CPU for as long as the dump waits for its stack
     ::kill(::getpid(), SIGUSR2);
     std::string text;
     while (text.find("'stuck': running") == std::string::npos || !text.ends_with('\n')) text += drain(pipe.a.get());
     SCOPED_TRACE(text);
     EXPECT_TRUE(text.starts_with("runtime '"));
-    EXPECT_NE(text.find("test_api"), std::string::npos) << "says where it is";
+    if (text.find("test_api") != std::string::npos) ++told;  // says where it is
   }
   seen = true;
   for (fiber& f : stuck) f.join();
