@@ -12,14 +12,16 @@ int main() {
   std::cout << page.local_endpoint() << std::endl;
   sennit::run({.workers = 2, .name = "a \"<i>\" & b", .stall_threshold = std::chrono::milliseconds(20)}, [] {
     sennit::scope all;
-    sennit::event over;
+    sennit::event over, held;
     for (int i = 0; i < 1500; ++i) all.spawn({.name = "crowd"}, [&] { over.wait(); });
     all.spawn({.name = "<img src=x onerror="}, [&] { over.wait(); });
     sennit::mutex book;
     all.spawn({.name = "holder"}, [&] {
       const std::lock_guard lock(book);
+      held.set();
       over.wait();
     });
+    held.wait();
     all.spawn({.name = "wanter"}, [&] { const std::lock_guard lock(book); });
     all.spawn({.name = "yielder"}, [&] {
       while (!over.is_set()) sennit::this_fiber::yield();

@@ -125,6 +125,7 @@ class Answers(Inspected):
         self.assertGreater(int(answer.headers["Content-Length"]), 1000)
 
     def test_a_trace(self):
+        self.state(all_wait)
         answer, body = self.get("/trace.json?ms=50&runtime=a+%22%3Ci%3E%22%20%26%20b")
         self.assertEqual(answer.status, 200, body)
         self.assertIn("attachment", answer.headers["Content-Disposition"])
