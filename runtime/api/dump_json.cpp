@@ -10,15 +10,6 @@ namespace {
 
 using json = nlohmann::ordered_json;  // as written below, not by the alphabet
 
-std::string_view text_of(fiber_state state) noexcept {
-  switch (state) {
-    case fiber_state::runnable: return "runnable";
-    case fiber_state::running: return "running";
-    case fiber_state::waiting: return "waiting";
-  }
-  return "";
-}
-
 json json_of(const code_location& l) {
   json out{{"function", l.function}};
   if (!l.file.empty()) out.update({{"file", l.file}, {"line", l.line}});

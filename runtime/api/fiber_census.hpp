@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <vector>
 
@@ -13,6 +14,16 @@
 namespace sennit::inline v0::detail {
 
 class scheduler;
+
+/// As JSON says it.
+[[nodiscard]] constexpr std::string_view text_of(fiber_state state) noexcept {
+  switch (state) {
+    case fiber_state::runnable: return "runnable";
+    case fiber_state::running: return "running";
+    case fiber_state::waiting: return "waiting";
+  }
+  return "";
+}
 
 /// In no order. Throws bad_alloc, and what `each` throws.
 void visit_fibers(scheduler& home, const std::function<void(fiber_info&& f)>& each);

@@ -216,7 +216,9 @@ struct inspector::impl {
     std::unique_ptr<trace> recording;
     bool busy = false;
     detail::visit_runtimes([&](runtime& rt) {
-      if (recording != nullptr || detail::is_inspectors(rt) || (!wanted.empty() && rt.metrics().name != wanted)) return;
+      if (recording != nullptr) return;
+      const std::string name = rt.metrics().name;
+      if (name == detail::inspector_runtime || (!wanted.empty() && name != wanted)) return;
       try {
         recording = std::make_unique<trace>(rt, most_events / (rt.workers() + 1));
       } catch (const std::system_error&) {

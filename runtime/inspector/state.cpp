@@ -13,6 +13,8 @@
 #include <sennit/log.hpp>
 #include <sennit/metrics.hpp>
 
+#include "api/fiber_census.hpp"
+
 namespace sennit::inline v0::detail {
 namespace {
 
@@ -24,15 +26,6 @@ struct seen_runtime {
   runtime_metrics metrics;
   std::vector<fiber_group> groups;
 };
-
-const char* text_of(fiber_state state) noexcept {
-  switch (state) {
-    case fiber_state::runnable: return "runnable";
-    case fiber_state::running: return "running";
-    case fiber_state::waiting: return "waiting";
-  }
-  return "";
-}
 
 /// Frames by name, each address looked up once.
 class frames {
@@ -121,8 +114,6 @@ json messages() {
 }
 
 }  // namespace
-
-bool is_inspectors(const runtime& rt) { return rt.metrics().name == inspector_runtime; }
 
 std::string state_as_json() {
   std::vector<seen_runtime> all;

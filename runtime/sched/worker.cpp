@@ -428,13 +428,13 @@ void worker::expire_timers(nanos now, fiber_chain& out) noexcept {
   }
 }
 
-/// Looks at the other workers' queues; true if anything was moved to ours. Stays a searcher if not: sleep() ends it.
 void worker::note_steal(const worker& victim) noexcept {
   counters.steals.add();
   SENNIT_PROBE2(steal, index, victim.index);
   record(trace_kind::steal, 0, victim.index);
 }
 
+/// Looks at the other workers' queues; true if anything was moved to ours. Stays a searcher if not: sleep() ends it.
 bool worker::search() noexcept {
   const auto peers = home.workers();
   if (peers.size() == 1) return false;
