@@ -1,8 +1,9 @@
 // Rung 24: a fiber that computes for long holds its worker up, and with it every fiber that waits there.
 //
-// Three times the same work beside a fiber that wants to wake every 10 ms, on one worker. As it is, the others wait
+// Four times the same work beside a fiber that wants to wake every 10 ms, on one worker. As it is, the others wait
 // until it is done, and the runtime warns: which fiber, for how long, and where it is. With a maybe_yield() in the loop
-// they have their turns in between; sennit::blocking() takes the work to a helper thread.
+// they have their turns in between; preemptible() gives them theirs by a signal, with no change to the loop;
+// sennit::blocking() takes the work to a helper thread.
 //
 //   24_stall --ms 200
 #include <algorithm>
@@ -37,6 +38,9 @@ std::uint64_t without_a_switch(milliseconds time) {
 }
 std::uint64_t with_turns_for_others(milliseconds time) {
   return collatz(time, [] { sennit::this_fiber::maybe_yield(); });
+}
+std::uint64_t by_a_signal(milliseconds time) {
+  return sennit::preemptible([time] { return without_a_switch(time); });
 }
 std::uint64_t on_a_helper_thread(milliseconds time) {
   return sennit::blocking([time] { return without_a_switch(time); });
@@ -83,6 +87,7 @@ int main(int argc, char** argv) {
     std::cout << "the other fiber was late by at most\n";
     row("  without a switch   ", without_a_switch);
     row("  maybe_yield()      ", with_turns_for_others);
+    row("  preemptible()      ", by_a_signal);
     row("  blocking()         ", on_a_helper_thread);
   });
 }

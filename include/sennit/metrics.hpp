@@ -58,6 +58,7 @@ struct worker_metrics {
   std::uint64_t reads = 0;            ///< recv, read, accept calls by fibers
   std::uint64_t writes = 0;           ///< send, write, connect calls by fibers
   std::uint64_t wakes = 0;            ///< system calls by which it woke other workers
+  std::uint64_t preemptions = 0;      ///< times it took itself from a preemptible()
   std::uint64_t sleeps = 0;           ///< times it went to sleep
   std::chrono::nanoseconds asleep{};  ///< spent in its sleeps, one that it is in included
   std::size_t queued = 0;             ///< fibers that are ready and wait for this worker, or for one that steals

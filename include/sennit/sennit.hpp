@@ -25,6 +25,7 @@
 #include <sennit/once.hpp>
 #include <sennit/packaged_task.hpp>
 #include <sennit/pipe.hpp>
+#include <sennit/preemptible.hpp>
 #include <sennit/process.hpp>
 #include <sennit/recursive_mutex.hpp>
 #include <sennit/runtime.hpp>

@@ -28,7 +28,7 @@ double value_of(const worker_metrics& w) {
 }
 
 using w = worker_metrics;
-constexpr std::array<by_worker, 15> of_workers{{
+constexpr std::array<by_worker, 16> of_workers{{
     {"spawned_total", "counter", "Fibers that fibers on this worker spawned.", value_of<&w::spawned>},
     {"finished_total", "counter", "Fibers that ended on this worker.", value_of<&w::finished>},
     {"switches_total", "counter", "Times a fiber ran until it waited, yielded or ended.", value_of<&w::switches>},
@@ -40,6 +40,7 @@ constexpr std::array<by_worker, 15> of_workers{{
     {"reads_total", "counter", "recv, read and accept calls by fibers.", value_of<&w::reads>},
     {"writes_total", "counter", "send, write and connect calls by fibers.", value_of<&w::writes>},
     {"wakes_total", "counter", "System calls that woke other workers.", value_of<&w::wakes>},
+    {"preemptions_total", "counter", "Times a preemptible() was switched out.", value_of<&w::preemptions>},
     {"sleeps_total", "counter", "Times the worker went to sleep.", value_of<&w::sleeps>},
     {"asleep_seconds_total", "counter", "Time that the worker has slept.",
      [](const w& of) { return std::chrono::duration<double>(of.asleep).count(); }},

@@ -67,4 +67,8 @@ extern const bool has_abstract_names;
 void raise_flag(int flag) noexcept;
 void lower_flag(int flag) noexcept;
 
+/// Where the module (program, shared library, vdso) begins that `address` lies in; null where that cannot be found out
+/// in a signal handler.
+[[nodiscard]] const void* module_of(const void* address) noexcept;
+
 }  // namespace sennit::inline v0::detail

@@ -130,4 +130,6 @@ void lower_flag(int flag) noexcept {
   ::kevent(flag, nullptr, 0, &taken, 1, &at_once);
 }
 
+const void* module_of(const void*) noexcept { return nullptr; }
+
 }  // namespace sennit::inline v0::detail

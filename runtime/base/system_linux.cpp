@@ -1,3 +1,4 @@
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -101,5 +102,14 @@ void lower_flag(int flag) noexcept {
   std::uint64_t count = 0;
   [[maybe_unused]] const auto drained = ::read(flag, &count, sizeof count);
 }
+
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 35)
+const void* module_of(const void* address) noexcept {
+  dl_find_object found;
+  return _dl_find_object(const_cast<void*>(address), &found) == 0 ? found.dlfo_map_start : nullptr;
+}
+#else
+const void* module_of(const void*) noexcept { return nullptr; }
+#endif
 
 }  // namespace sennit::inline v0::detail

@@ -60,6 +60,9 @@ enum class timed : std::uint8_t {
   ready,    // since then
 };
 
+/// fiber_block::callbacks of one that is inside preemptible().
+inline constexpr std::uint8_t in_region = 0x80;
+
 /// The wait that a fiber is in, or was in last.
 struct wait_record {
   timer_node timer;
@@ -96,7 +99,7 @@ class alignas(64) fiber_block : public waiter {
   sennit::priority priority = sennit::priority::normal;
   stack_class stack_kind : 4 = stack_class::normal;  // of `memory`, once that is bound
   timed timing : 4 = timed::no;                      // written by whoever may write `next`
-  std::uint8_t callbacks = 0;                        // > 0: inside request_stop(), which runs stop_callbacks
+  std::uint8_t callbacks = 0;                        // > 0: inside request_stop(), or in_region: must not wait
   std::uint16_t shields = 0;                         // > 0: ambient stop and deadline are suspended
   std::uint16_t pins = 0;                            // > 0: runs on `last` only
   atomic<std::uint32_t> refs{0};                     // 0: in a free list

@@ -89,6 +89,7 @@ runtime_metrics scheduler::metrics() const {
                          .reads = c.reads.get(),
                          .writes = c.writes.get(),
                          .wakes = c.wakes.get(),
+                         .preemptions = c.preemptions.get(),
                          .sleeps = c.sleeps.get(),
                          .asleep = std::chrono::nanoseconds(w->asleep(now)),
                          .queued = w->queued(),

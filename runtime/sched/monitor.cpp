@@ -94,6 +94,7 @@ void monitor::tick(nanos now) noexcept {
       seen = {.switches = w->switches(), .since = now, .cpu = watched ? thread_cpu_time(w->thread()) : 0};
     }
     const nanos stuck = now - seen.since;
+    if (const nanos slice = w->region_slice(); slice != 0 && stuck >= slice) w->ask_to_preempt();
     if (watched_.workers().size() > 1 && running != nullptr) {
       fiber_chain out;
       if (now - w->last_poll() >= takeover_after) w->poll_ready(out);

@@ -12,6 +12,7 @@
 #include "fiber/local_map.hpp"
 #include "sched/current.hpp"
 #include "sched/park.hpp"
+#include "sched/preemption.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/stack_probe.hpp"
 #include "stack/overflow.hpp"
@@ -48,6 +49,9 @@ void run_uncaught(task& work) noexcept { work(); }
 void check_may_wait(const fiber_block& me) noexcept {
   SENNIT_CHECK(static_initialisers() == 0,
                "do not wait inside the initialiser of a function-local static: initialise it before, or under a mutex");
+  if (me.callbacks == 0) [[likely]]
+    return;
+  SENNIT_CHECK(me.callbacks != in_region, "do not wait or yield in preemptible(): it is for computation alone");
   SENNIT_CHECK(me.callbacks == 0,
                "a stop_callback must not wait or yield: let it set an event, or spawn a fiber that does the rest");
 }
@@ -303,6 +307,7 @@ void worker::run() noexcept {
   const alt_stack signal_stack;
   const thread_stack_known stack;
   accept_probes();
+  accept_preemption();
   now_.store(home.outside().now(), relaxed);  // mm:worker-now
   while (fiber_block* f = next_for_root()) execute(f);
   stacks.flush();
@@ -316,6 +321,11 @@ bool worker::ask(stack_probe& p) noexcept {
   if (joined_ || !probe_.compare_exchange_strong(none, &p, release, relaxed)) return false;  // mm:probe
   pthread_kill(thread_, probe_signal);
   return true;
+}
+
+void worker::ask_to_preempt() noexcept {
+  const spin_guard guard(thread_lock_);
+  if (!joined_ && region_slice() != 0) pthread_kill(thread_, preempt_signal);
 }
 
 fiber_block* worker::next_for_root() noexcept {

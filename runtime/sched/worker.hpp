@@ -25,10 +25,12 @@
 namespace sennit::inline v0::detail {
 
 class scheduler;
+class preempt_region;
 struct stack_probe;
 
 struct worker_counters {
   counter spawned, finished, parks, steals, polls, poll_events, registrations, reads, writes, wakes, sleeps;
+  counter preemptions;
   counter bound, unbound;  // stacks given to fibers and returned
 };
 
@@ -91,6 +93,15 @@ class worker {
   void time_slices_from_now() noexcept { time_at_.store(0, relaxed); }  // mm:time-at
   /// On its thread, for rare events: those of every switch are recorded where it is timed.
   void record(trace_kind kind, std::uint64_t fiber = 0, std::uint64_t arg = 0) noexcept;
+  /// Fiber side: from here on `r`'s fiber may be switched out. False: it must not, or is in a region already.
+  [[nodiscard]] bool begin_region(preempt_region& r, nanos slice) noexcept;
+  void end_region() noexcept;
+  /// In the handler, on this worker's thread: lets others run, if what was interrupted at `pc` allows it.
+  void preempt(const void* pc, std::uintptr_t sp) noexcept;
+  /// For how long the running fiber may keep this worker; 0: for as long as it wants. Any thread.
+  [[nodiscard]] nanos region_slice() const noexcept { return region_slice_.load(relaxed); }  // mm:region-slice
+  /// Any thread.
+  void ask_to_preempt() noexcept;
   /// A fiber that only this worker may run.
   void push_mailbox(fiber_block* f) noexcept;
   /// Takes the LIFO slot's fiber away from a worker that has not switched since `seen_switches`.
@@ -196,6 +207,8 @@ class worker {
   atomic<nanos> now_{0};                                   // clock of the last poll
   atomic<nanos> asleep_{0};                                // spent asleep; less the beginning of a sleep it is in
   atomic<stack_probe*> probe_{nullptr};
+  preempt_region* region_ = nullptr;  // of the running fiber; this thread's, its handler's too
+  atomic<nanos> region_slice_{0};
   spin_lock thread_lock_;  // held while the thread is sent a signal
   bool joined_ SENNIT_GUARDED_BY(thread_lock_) = false;
   bool searching_ = false;

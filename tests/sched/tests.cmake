@@ -3,6 +3,8 @@ set(sched_tests cpu_count_linux_test.cpp cpu_count_test.cpp deadlock_test.cpp ex
   migrate_test.cpp park_test.cpp priority_test.cpp process_test.cpp shutdown_test.cpp takeover_linux_test.cpp takeover_test.cpp)
 if(SENNIT_SANITIZE STREQUAL "thread")
   list(APPEND sched_tests race_test.cpp)
+else()
+  list(APPEND sched_tests preemption_test.cpp)  # ThreadSanitizer keeps signals until the program waits
 endif()
 if(SENNIT_DEBUG_CHECKS)
   list(APPEND sched_tests static_guards_test.cpp)

@@ -1,0 +1,12 @@
+#pragma once
+// The signal by which the monitor takes a worker from a fiber that allows it: sennit/preemptible.hpp.
+#include <csignal>
+
+namespace sennit::inline v0::detail {
+
+inline constexpr int preempt_signal = SIGVTALRM;
+
+/// On a worker's thread, once.
+void accept_preemption() noexcept;
+
+}  // namespace sennit::inline v0::detail
