@@ -12,6 +12,7 @@
 #include "fiber/local_map.hpp"
 #include "sched/current.hpp"
 #include "sched/park.hpp"
+#include "sched/held_locks.hpp"
 #include "sched/preemption.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/stack_probe.hpp"
@@ -79,6 +80,7 @@ SENNIT_NO_TSAN_INLINE context* worker::enter(fiber_block* f) noexcept {
 
 worker* worker::leave(fiber_block& me, after_switch_fn after, void* arg) noexcept {
   check_may_wait(me);
+  report_held_locks(me);
   const bool final = after == &worker::finish;
   SENNIT_PROBE3(leave, me.id, index, static_cast<unsigned char>(me.wait_for));
   context* to = nullptr;

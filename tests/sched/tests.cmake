@@ -7,7 +7,7 @@ else()
   list(APPEND sched_tests preemption_test.cpp)  # ThreadSanitizer keeps signals until the program waits
 endif()
 if(SENNIT_DEBUG_CHECKS)
-  list(APPEND sched_tests static_guards_test.cpp)
+  list(APPEND sched_tests held_locks_test.cpp static_guards_test.cpp)
 endif()
 sennit_test_suite(sched ${sched_tests})
 target_compile_definitions(test_sched PRIVATE $<$<BOOL:${SENNIT_FP_ENV}>:SENNIT_TEST_FP_ENV=1>)
