@@ -17,6 +17,6 @@ endif()
 file(REMOVE_RECURSE ${scratch}/prefix ${scratch}/build)
 run(${CMAKE_COMMAND} --install ${tree} --prefix ${scratch}/prefix)
 run(${CMAKE_COMMAND} -S ${source} -B ${scratch}/build ${lane} -DCMAKE_PREFIX_PATH=${scratch}/prefix
-  -DCMAKE_FIND_ROOT_PATH_MODE_PACKAGE=BOTH -Dcomponents=${components})
+  -DCMAKE_FIND_ROOT_PATH_MODE_PACKAGE=BOTH -Dcomponents=${components} -Dgdb=${gdb})
 run(${CMAKE_COMMAND} --build ${scratch}/build)
 run(${ctest} --test-dir ${scratch}/build --output-on-failure)
