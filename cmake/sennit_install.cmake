@@ -19,8 +19,9 @@ install(TARGETS sennit EXPORT sennit)
 # gdb's commands. gdb reads them by itself beside a shared library; with a static one: source .../share/sennit/sennit-gdb.py
 install(FILES ${PROJECT_SOURCE_DIR}/tools/gdb/sennit-gdb.py DESTINATION ${CMAKE_INSTALL_DATADIR}/sennit)
 if(sennit_type STREQUAL "SHARED_LIBRARY")
-  install(CODE "file(INSTALL TYPE FILE FILES ${PROJECT_SOURCE_DIR}/tools/gdb/sennit-gdb.py RENAME libsennit.so.${PROJECT_VERSION}-gdb.py
-    DESTINATION \${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DATADIR}/gdb/auto-load/\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_LIBDIR})")
+  install(CODE "file(INSTALL
+    DESTINATION \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DATADIR}/gdb/auto-load/\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_LIBDIR}\"
+    TYPE FILE RENAME libsennit.so.${PROJECT_VERSION}-gdb.py FILES \"${PROJECT_SOURCE_DIR}/tools/gdb/sennit-gdb.py\")")
 endif()
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/sennit TYPE INCLUDE FILES_MATCHING PATTERN "*.hpp")
 install(EXPORT sennit NAMESPACE sennit:: FILE sennitTargets.cmake DESTINATION ${SENNIT_CMAKE_DIR})

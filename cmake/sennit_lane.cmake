@@ -2,6 +2,8 @@
 # native-only tests are built, and the environment that every test runs in.
 set(SENNIT_TEST_SCALE 10 CACHE STRING "Stress counts are divided by this (1 = the full counts of `./dev soak`)")
 set(SENNIT_TEST_TIMEOUT 120 CACHE STRING "Seconds after which one test has failed")
+set(SENNIT_TEST_SHARDS 0 CACHE STRING
+  "Each suite runs in so many processes, where to start one takes as long as a test; 0: one for each test")
 set(SENNIT_TEST_FOLDERS "" CACHE STRING "Folders of tests/ that are built and run; empty: every test there is")
 
 # Tests that an emulator or a sanitizer cannot run are not built there: docs/testing.md lists each with its reason.
