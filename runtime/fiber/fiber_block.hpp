@@ -60,8 +60,9 @@ enum class timed : std::uint8_t {
   ready,    // since then
 };
 
-/// fiber_block::callbacks of one that is inside preemptible().
-inline constexpr std::uint8_t in_region = 0x80;
+/// In fiber_block::callbacks: it is inside preemptible(); its slice is timed.
+inline constexpr std::uint8_t in_region = 0x40;
+inline constexpr std::uint8_t slice_is_timed = 0x80;
 
 /// The wait that a fiber is in, or was in last.
 struct wait_record {
@@ -98,8 +99,10 @@ class alignas(64) fiber_block : public waiter {
   std::uint8_t yields = 0;
   sennit::priority priority = sennit::priority::normal;
   stack_class stack_kind : 4 = stack_class::normal;  // of `memory`, once that is bound
-  timed timing : 4 = timed::no;                      // written by whoever may write `next`
-  std::uint8_t callbacks = 0;                        // > 0: inside request_stop(), or in_region: must not wait
+  timed timing : 3 = timed::no;                      // written by whoever may write `next`
+  bool time_next_slice : 1 = false;                  // the same
+  std::uint8_t callbacks = 0;                        // inside so many request_stop(), or in_region: must not wait;
+                                                     // and slice_is_timed
   std::uint16_t shields = 0;                         // > 0: ambient stop and deadline are suspended
   std::uint16_t pins = 0;                            // > 0: runs on `last` only
   atomic<std::uint32_t> refs{0};                     // 0: in a free list
@@ -161,6 +164,13 @@ class alignas(64) fiber_block : public waiter {
   /// The same. May run next on whichever worker readies it.
   [[nodiscard]] SENNIT_NO_TSAN bool may_run_next() const noexcept {
     return pins == 0 && priority != sennit::priority::low;
+  }
+  /// One test for both: they are in one byte.
+  [[nodiscard]] SENNIT_NO_TSAN bool clock_is_wanted() const noexcept { return timing != timed::no || time_next_slice; }
+  SENNIT_NO_TSAN void ask_for_clock() noexcept { time_next_slice = true; }
+  /// What it is inside of, and must not wait.
+  [[nodiscard]] std::uint8_t must_not_wait() const noexcept {
+    return static_cast<std::uint8_t>(callbacks & ~slice_is_timed);
   }
   [[nodiscard]] SENNIT_NO_TSAN bool wait_is_timed() const noexcept { return timing == timed::waiting; }
   [[nodiscard]] SENNIT_NO_TSAN bool urgent() const noexcept { return pins == 0 && priority == sennit::priority::high; }

@@ -15,16 +15,17 @@ void worker::choose_next_timed() noexcept {
 }
 
 /// `f` is about to run: what was timed until here ends.
-SENNIT_NO_TSAN void worker::begin_timing(fiber_block& f, bool this_slice) noexcept {
+SENNIT_NO_TSAN void worker::begin_timing(fiber_block& f) noexcept {
   const nanos now = home.outside().now();
   const timed until_now = f.timing;
   f.timing = timed::no;
   if (until_now == timed::ready) times.latency.record(now - f.wait.since);
   // A joiner that the end of its fiber switches to is ready and runs at one time.
   if (until_now == timed::waiting) times.waits[static_cast<std::size_t>(f.wait_for)].record(now - f.wait.since);
-  if (this_slice) {
+  if (f.time_next_slice) {
+    f.time_next_slice = false;
+    f.callbacks |= slice_is_timed;
     slice_began_ = now;
-    choose_next_timed();
   }
   if (!trace.on()) return;
   trace_event e{.at = now, .kind = trace_kind::run, .fiber = f.id};
@@ -35,9 +36,10 @@ SENNIT_NO_TSAN void worker::begin_timing(fiber_block& f, bool this_slice) noexce
 
 /// `me`, whose slice is timed, is about to leave, and its wait or its turn in the queue is timed next.
 SENNIT_NO_TSAN void worker::end_timing(fiber_block& me, bool final) noexcept {
+  if ((me.callbacks & slice_is_timed) == 0) return;
+  me.callbacks = me.must_not_wait();
   const nanos now = home.outside().now();
   times.slice.record(now - slice_began_);
-  slice_began_ = 0;
   if (trace.on()) {
     trace.record({.at = now,
                   .kind = final ? trace_kind::finish : trace_kind::leave,

@@ -76,8 +76,8 @@ preempt_region::~preempt_region() {
 
 bool worker::begin_region(preempt_region& r, nanos slice) noexcept {
   fiber_block& me = *running();
-  if (me.callbacks != 0) return false;  // in one already, or where it must not be switched out
-  me.callbacks = in_region;
+  if (me.must_not_wait() != 0) return false;  // in one already, or where it must not be switched out
+  me.callbacks |= in_region;
   region_ = &r;
   order_against_handler();
   region_slice_.store(std::max<nanos>(slice, 1), relaxed);  // mm:region-slice
@@ -88,7 +88,7 @@ void worker::end_region() noexcept {
   region_slice_.store(0, relaxed);  // mm:region-slice
   order_against_handler();
   region_ = nullptr;
-  running()->callbacks = 0;
+  running()->callbacks &= slice_is_timed;
   // A signal that is on its way was sent under this lock. It is to come here, where there is room for its frame.
   const spin_guard guard(thread_lock_);
 }
@@ -97,16 +97,16 @@ void worker::preempt(const void* pc, std::uintptr_t sp) noexcept {
   preempt_region* const r = region_;
   if (r == nullptr || module_of(pc) != r->module_ || live_exceptions().uncaught != 0) return;
   fiber_block& me = *running();
-  if (me.callbacks != in_region || sp - reinterpret_cast<std::uintptr_t>(me.memory.limit()) < room) return;
+  if (me.must_not_wait() != in_region || sp - reinterpret_cast<std::uintptr_t>(me.memory.limit()) < room) return;
   const nanos slice = region_slice_.exchange(0, relaxed);  // mm:region-slice
   region_ = nullptr;
-  me.callbacks = 0;
+  me.callbacks &= slice_is_timed;
   poll_at_ = look_at_ = switches_.get();  // it was long: what waits outside comes first
   ++me.pins;                              // the frames below, the kernel's among them, are this thread's
   leave(me, [](worker& w, fiber_block& left, void*) noexcept { w.home.requeue(w, left); }, nullptr);
   --me.pins;
   counters.preemptions.add();
-  me.callbacks = in_region;
+  me.callbacks |= in_region;
   region_ = r;
   order_against_handler();
   region_slice_.store(slice, relaxed);  // mm:region-slice

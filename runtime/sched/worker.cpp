@@ -11,8 +11,8 @@
 #include "context/tsan_section.hpp"
 #include "fiber/local_map.hpp"
 #include "sched/current.hpp"
-#include "sched/park.hpp"
 #include "sched/held_locks.hpp"
+#include "sched/park.hpp"
 #include "sched/preemption.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/stack_probe.hpp"
@@ -52,8 +52,8 @@ void check_may_wait(const fiber_block& me) noexcept {
                "do not wait inside the initialiser of a function-local static: initialise it before, or under a mutex");
   if (me.callbacks == 0) [[likely]]
     return;
-  SENNIT_CHECK(me.callbacks != in_region, "do not wait or yield in preemptible(): it is for computation alone");
-  SENNIT_CHECK(me.callbacks == 0,
+  SENNIT_CHECK(me.must_not_wait() != in_region, "do not wait or yield in preemptible(): it is for computation alone");
+  SENNIT_CHECK(me.must_not_wait() == 0,
                "a stop_callback must not wait or yield: let it set an event, or spawn a fiber that does the rest");
 }
 
@@ -69,9 +69,9 @@ worker::worker(scheduler& s, unsigned i)
 SENNIT_NO_TSAN_INLINE context* worker::enter(fiber_block* f) noexcept {
   if (f->memory.slot == nullptr && !bind(f)) [[unlikely]]
     return nullptr;
-  const bool timed_slice = is_timed(switches_.add());
-  if (timed_slice || f->timing != timed::no) [[unlikely]]
-    begin_timing(*f, timed_slice);
+  switches_.add();
+  if (f->clock_is_wanted()) [[unlikely]]
+    begin_timing(*f);
   SENNIT_PROBE2(run, f->id, index);
   f->last = this;
   running_.store(f, release);  // mm:worker-running: with its name and id
@@ -83,12 +83,13 @@ worker* worker::leave(fiber_block& me, after_switch_fn after, void* arg) noexcep
   report_held_locks(me);
   const bool final = after == &worker::finish;
   SENNIT_PROBE3(leave, me.id, index, static_cast<unsigned char>(me.wait_for));
+  const bool look_closer = me.callbacks != 0;
   context* to = nullptr;
   if (final) tsan_release(me.memory.slot);  // whoever runs on this stack next is ordered after us
   tsan_release(&me);
   {
     const tsan_section on_thread(tsan.self());
-    if (slice_began_ != 0) [[unlikely]]
+    if (look_closer) [[unlikely]]
       end_timing(me, final);
     after_ = {after, &me, arg};
     while (fiber_block* next = pick_next()) {
@@ -166,7 +167,7 @@ void worker::fiber_entry(void* transfer) noexcept {
 
 /// Nobody is ready: the worker's own context, or who joins `me` at its end and is ready as soon as that is concluded.
 [[gnu::noinline]] context* worker::enter_other(fiber_block& me, bool final) noexcept {
-  if (context* const joiner = final && switches_.get() < poll_at_ ? enter_joiner(me) : nullptr) return joiner;
+  if (context* const joiner = final && switches_.get() < look_at_ ? enter_joiner(me) : nullptr) return joiner;
   running_.store(nullptr, relaxed);  // mm:worker-running
   return &root_;
 }
@@ -220,9 +221,9 @@ void conclude(scheduler& home, worker* w, fiber_block& f) noexcept {
 
 void worker::push_outside(fiber_block* f) noexcept { home.injected.push(f); }
 
-fiber_block* worker::pick_next() noexcept {
-  if (switches_.get() >= look_at_) [[unlikely]]
-    return look_outside();
+fiber_block* worker::pick_next() noexcept { return switches_.get() < look_at_ ? pick_queued() : pick_after_look(); }
+
+fiber_block* worker::pick_queued() noexcept {
   if (next_.load(relaxed) != nullptr && lifo_uses_ < lifo_limit) {  // mm:lifo-slot
     if (fiber_block* f = next_.exchange(nullptr, acq_rel)) {        // mm:lifo-slot
       ++lifo_uses_;
@@ -239,12 +240,25 @@ fiber_block* worker::pick_next() noexcept {
 }
 
 /// What outsiders queued waits no longer because polls became rare. When one of those is due, the root does both.
-[[gnu::noinline]] fiber_block* worker::look_outside() noexcept {
+/// A slice that is to be timed is noticed here too.
+[[gnu::noinline]] fiber_block* worker::pick_after_look() noexcept {
   const std::uint64_t switches = switches_.get();
   if (switches >= poll_at_) return nullptr;
-  look_at_ = std::min(switches + look_interval, poll_at_);
-  take_from_outside();
-  return pick_next();
+  if (switches >= outside_at_) {
+    outside_at_ = switches + look_interval;
+    take_from_outside();
+  }
+  fiber_block* const f = pick_queued();
+  if (f != nullptr && switches >= time_at_.load(relaxed)) {  // mm:time-at
+    f->ask_for_clock();
+    choose_next_timed();
+  }
+  choose_next_look();
+  return f;
+}
+
+void worker::choose_next_look() noexcept {
+  look_at_ = std::min({poll_at_, outside_at_, time_at_.load(relaxed)});  // mm:time-at
 }
 
 /// Fibers of a crowd come round so rarely that no cache holds them. Only a hint: a thief may have them by now, and so
@@ -386,7 +400,8 @@ void worker::maintain() noexcept {
   requeue(std::move(out));
   take_from_outside();
   poll_at_ = switches_.get() + poll_interval_;
-  look_at_ = switches_.get() + look_interval;
+  outside_at_ = switches_.get() + look_interval;
+  choose_next_look();
 }
 
 bool worker::poll_ready(fiber_chain& out) noexcept {
@@ -509,7 +524,8 @@ void worker::sleep() noexcept {
   searching_ = home.idle.leave(index);
   home.worker_woke();
   requeue(std::move(out));
-  poll_at_ = look_at_ = switches_.get() + poll_interval_min;
+  poll_at_ = outside_at_ = switches_.get() + poll_interval_min;
+  choose_next_look();
 }
 
 void worker::wake() noexcept {

@@ -141,11 +141,10 @@ class worker {
   friend class scheduler;
   friend struct debug_layout;
 
-  [[nodiscard]] bool is_timed(std::uint64_t slice) const noexcept {
-    return slice >= time_at_.load(relaxed);  // mm:time-at
-  }
   fiber_block* pick_next() noexcept;
-  fiber_block* look_outside() noexcept;
+  fiber_block* pick_queued() noexcept;
+  fiber_block* pick_after_look() noexcept;
+  void choose_next_look() noexcept;
   fiber_block* fetch_after(fiber_block* f) const noexcept;
   fiber_block* next_for_root() noexcept;
   bool search() noexcept;
@@ -158,7 +157,7 @@ class worker {
   [[gnu::noinline]] bool bind(fiber_block* f) noexcept;
   void choose_next_timed() noexcept;
   void note_steal(const worker& victim) noexcept;
-  [[gnu::noinline]] void begin_timing(fiber_block& f, bool this_slice) noexcept;
+  [[gnu::noinline]] void begin_timing(fiber_block& f) noexcept;
   [[gnu::noinline]] void end_timing(fiber_block& me, bool final) noexcept;
   bool displace_next(fiber_block* f) noexcept;
   context* enter_other(fiber_block& me, bool final) noexcept;
@@ -186,10 +185,13 @@ class worker {
     void* arg = nullptr;
   } after_;
   counter switches_;
-  atomic<std::uint64_t> time_at_{slices_per_sample};  // value of switches_ from which on a slice is timed
-  nanos slice_began_ = 0;                             // of one that is timed
-  std::uint64_t look_at_ = look_interval;      // value of switches_ at which the queues of others' fibers are looked at
-  std::uint64_t poll_at_ = poll_interval_min;  // and the one at which the root must poll too: not below look_at_
+  atomic<std::uint64_t> time_at_{slices_per_sample};
+  nanos slice_began_ = 0;  // of one that is timed
+  // Values of switches_: at the first of the others, pick_next() does not go straight to the queues; then the root must
+  // poll; the queues of others' fibers are looked at; and a slice is timed (time_at_).
+  std::uint64_t look_at_ = look_interval;
+  std::uint64_t poll_at_ = poll_interval_min;
+  std::uint64_t outside_at_ = look_interval;
   std::uint32_t poll_interval_ = poll_interval_min;
   std::uint32_t lifo_uses_ = 0;
   atomic<fiber_block*> next_{nullptr};  // LIFO slot
