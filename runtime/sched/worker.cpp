@@ -1,15 +1,12 @@
 #include "sched/worker.hpp"
 
 #include <algorithm>
-#include <exception>
 
 #include "base/check.hpp"
-#include "base/log.hpp"
 #include "base/probes.hpp"
 #include "base/sanitizer.hpp"
 #include "base/system.hpp"
 #include "context/tsan_section.hpp"
-#include "fiber/local_map.hpp"
 #include "sched/current.hpp"
 #include "sched/held_locks.hpp"
 #include "sched/park.hpp"
@@ -23,10 +20,7 @@ namespace {
 
 constexpr std::size_t inject_batch = 128;     // fibers taken from the inject queue at once, at most
 constexpr nanos poll_backoff_below = 50'000;  // polls closer together than this, and empty, may become rarer
-
 constexpr std::size_t crowd_of_ready = 256;
-constexpr std::size_t crowd_of_timers = 64;
-constexpr nanos timer_slack = 50'000;  // the kernel's own for threads
 
 /// Valgrind tells a switch from a large frame by the stacks that it knows; of the threads' own, only the main one's.
 class thread_stack_known {
@@ -43,9 +37,6 @@ class thread_stack_known {
  private:
   unsigned id_ = 0;
 };
-
-/// The body of a detached fiber: nothing catches, so std::terminate runs at the throw site and a core shows it.
-void run_uncaught(task& work) noexcept { work(); }
 
 void check_may_wait(const fiber_block& me) noexcept {
   SENNIT_CHECK(static_initialisers() == 0,
@@ -119,52 +110,6 @@ void worker::after_switch() noexcept {
   if (job.fn != nullptr) job.fn(*this, *job.left, job.arg);
 }
 
-/// A stack for the first run of `f`. False: there is none, and `f` waits for one elsewhere.
-SENNIT_NO_TSAN bool worker::bind(fiber_block* f) noexcept {  // the fiber reads `memory`
-  std::error_code why;
-  f->memory = stacks.take(f->stack_kind, why);
-  if (!f->memory) {
-    home.starve(f, why);
-    return false;
-  }
-  counters.bound.add();
-  const tsan_section unseen(tsan.nursery());
-  make_context(f->ctx, f->memory.limit(), f->memory.top(), &worker::fiber_entry, f->fp);
-  return true;
-}
-
-void worker::fiber_entry(void* transfer) noexcept {
-  auto* w = static_cast<worker*>(transfer);
-  w->after_switch();
-  fiber_block& f = *w->running();
-  tsan_acquire(&f);
-  tsan_acquire(f.memory.slot);
-  task work = f.take_work();
-  if (f.detached.load(relaxed) && f.finish == nullptr) {  // mm:detached
-    run_uncaught(work);
-  } else {
-    bool lost = false;
-    try {
-      work();
-    } catch (...) {
-      std::exception_ptr failure = std::current_exception();
-      const spin_guard guard(f.joiners.lock);
-      f.failure = std::move(failure);
-      lost = f.finish == nullptr && f.detached.load(relaxed);  // mm:detached
-    }
-    if (lost) {
-      log(log_level::error, "uncaught exception in detached fiber '%s'", f.name().data());
-      std::terminate();
-    }
-  }
-  work.reset();
-  local_map::end(f.locals);
-  f.exits.run();
-  SENNIT_CHECK(!f.home->lost_by_fork(), "a fiber that forks must end the child by _exit() or exec, not by returning");
-  f.last->leave(f, &worker::finish, nullptr);
-  __builtin_unreachable();
-}
-
 /// Nobody is ready: the worker's own context, or who joins `me` at its end and is ready as soon as that is concluded.
 [[gnu::noinline]] context* worker::enter_other(fiber_block& me, bool final) noexcept {
   if (context* const joiner = final && switches_.get() < look_at_ ? enter_joiner(me) : nullptr) return joiner;
@@ -181,40 +126,6 @@ context* worker::enter_joiner(fiber_block& me) noexcept {
   auto& joiner = static_cast<fiber_block&>(*node->who);
   after_.arg = &joiner;
   return joiner.may_run_next() && !home.options_.force_migrate ? enter(&joiner) : nullptr;
-}
-
-/// `claimed`: the joiner that enter_joiner() took.
-void worker::finish(worker& w, fiber_block& f, void* claimed) noexcept {
-  // The stack goes back before anybody is told: who joins the last fiber may rely on its memory being free.
-  destroy_context(f.ctx);
-  w.stacks.put(f.memory);
-  f.memory = {};
-  w.counters.unbound.add();
-  w.home.feed();
-  conclude(w.home, &w, f);
-  auto* const joiner = static_cast<fiber_block*>(claimed);
-  if (joiner == nullptr) return;
-  if (joiner == w.running()) {
-    tsan_release(joiner);
-  } else {
-    ready(*joiner);
-  }
-}
-
-void conclude(scheduler& home, worker* w, fiber_block& f) noexcept {
-  if (f.finish != nullptr) f.finish(f.owner, f);
-  f.joiners.lock.lock();
-  f.state.set_done();
-  waiter* joiner = f.joiners.claim_waiter();
-  f.joiners.lock.unlock();
-  while (joiner != nullptr) {
-    ready(*joiner);
-    const spin_guard guard(f.joiners.lock);
-    joiner = f.joiners.claim_waiter();
-  }
-  if (w != nullptr) w->counters.finished.add();
-  home.fiber_ended();
-  scheduler::release(f, w);
 }
 
 // ---- queues ----
@@ -362,13 +273,6 @@ fiber_block* worker::next_for_root() noexcept {
   }
 }
 
-void worker::stop_searching() noexcept {
-  if (!searching_) return;
-  searching_ = false;
-  // The last searcher hands over: more work may be queued than this worker will run soon.
-  if (home.idle.end_search()) home.notify();
-}
-
 /// Mailbox and a fair share of the inject queue; true if anything came.
 bool worker::take_from_outside() noexcept {
   fiber_chain mine = mailbox_.pop(~std::size_t{0});
@@ -453,85 +357,6 @@ void worker::expire_timers(nanos now, fiber_chain& out) noexcept {
     prefetch_context(f.ctx);
     out.push_back(&f);
   }
-}
-
-void worker::note_steal(const worker& victim) noexcept {
-  counters.steals.add();
-  SENNIT_PROBE2(steal, index, victim.index);
-  record(trace_kind::steal, 0, victim.index);
-}
-
-/// Looks at the other workers' queues; true if anything was moved to ours. Stays a searcher if not: sleep() ends it.
-bool worker::search() noexcept {
-  const auto peers = home.workers();
-  if (peers.size() == 1) return false;
-  if (!searching_ && !home.idle.try_search()) return false;
-  searching_ = true;
-  std::array<std::uint64_t, 64> seen{};
-  for (unsigned round = 0; round < 4; ++round) {
-    const auto start = dice.below(static_cast<std::uint32_t>(peers.size()));
-    for (std::size_t i = 0; i < peers.size(); ++i) {
-      worker& victim = *peers[(start + i) % peers.size()];
-      if (&victim == this) continue;
-      if (victim.queue_.steal_into(queue_) > 0) {
-        note_steal(victim);
-        return true;
-      }
-      // A fiber in the LIFO slot is about to run there, on a warm cache: only a victim that makes no progress from one
-      // round to the next is relieved of it.
-      std::uint64_t& mark = seen[victim.index % seen.size()];
-      if (fiber_block* f = round > 0 ? victim.take_stuck_next(mark) : nullptr) {
-        push_back(f);
-        note_steal(victim);
-        return true;
-      }
-      mark = victim.switches();
-    }
-    if (take_from_outside()) return true;
-    for (int i = 0; i < 64; ++i) cpu_pause();
-  }
-  return false;
-}
-
-void worker::sleep() noexcept {
-  const bool nobody_searches = home.idle.enter(index, searching_);
-  searching_ = false;
-  if (nobody_searches && home.any_work()) home.notify();
-  fiber_chain out;
-  // From 0 to 1 only: a waker that was here before has left a 2, then there is no sleep.
-  std::uint32_t awake = 0;
-  if (sleep_word_.compare_exchange_strong(awake, 1, seq_cst, seq_cst)) {  // mm:sleep-word
-    const spin_guard token(poll_token_);                                  // whoever polls in our place does so briefly
-    nanos timeout = timers.next_deadline();
-    if (timeout != never) {
-      const nanos now = home.outside().now();
-      // A crowd of sleepers is woken in batches: to sleep and to wake costs as much CPU as ten timers.
-      if (timers.size() >= crowd_of_timers) timeout = std::max(timeout, timers_fired_ + timer_slack);
-      timeout = std::max(timeout, now) - now;  // no overflow, whatever deadline a user gave
-    }
-    // The word again: whoever polled in our place just now may have swallowed the waker's event.
-    const bool woken = sleep_word_.load(seq_cst) != 1;  // mm:sleep-word
-    if (woken || !mailbox_.empty() || home.state() == scheduler::phase::stopping) timeout = 0;
-    counters.sleeps.add();
-    record(trace_kind::sleep);
-    const nanos slept = asleep_.load(relaxed);             // mm:worker-asleep
-    asleep_.store(slept - home.outside().now(), relaxed);  // mm:worker-asleep
-    poll_locked(timeout, out);
-    asleep_.store(asleep(last_poll()), relaxed);  // mm:worker-asleep
-    record(trace_kind::wake);
-  }
-  sleep_word_.exchange(0, seq_cst);  // mm:sleep-word: synchronises with the waker whose 2 it may overwrite
-  searching_ = home.idle.leave(index);
-  home.worker_woke();
-  requeue(std::move(out));
-  poll_at_ = outside_at_ = switches_.get() + poll_interval_min;
-  choose_next_look();
-}
-
-void worker::wake() noexcept {
-  if (sleep_word_.exchange(2, seq_cst) != 1) return;  // mm:sleep-word
-  waker_.wake();
-  if (worker* me = this_worker(); me != nullptr) me->counters.wakes.add();
 }
 
 }  // namespace sennit::inline v0::detail

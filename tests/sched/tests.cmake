@@ -17,7 +17,7 @@ sennit_native_test_suite(sched many_fibers_native_test.cpp process_native_test.c
 # scheduler between which a cached address could pass are compiled again, into the executable itself.
 sennit_test_suite(sched_o3 ../sched/worker_id_o3_test.cpp)
 set(fused api/fiber.cpp api/runtime.cpp api/this_fiber.cpp sched/current.cpp sched/park.cpp sched/scheduler.cpp
-  sched/worker.cpp)
+  sched/worker.cpp sched/worker_fibers.cpp sched/worker_search.cpp)
 list(TRANSFORM fused PREPEND ${PROJECT_SOURCE_DIR}/runtime/)
 target_sources(test_sched_o3 PRIVATE ${fused})
 set_source_files_properties(${fused} worker_id_o3_test.cpp PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
