@@ -23,6 +23,7 @@ class SENNIT_CAPABILITY("mutex") mutex {
   SENNIT_API void unlock() noexcept SENNIT_RELEASE();
 
  private:
+  friend class condition_variable;
   friend class timed_mutex;
   friend class recursive_timed_mutex;
   friend class detail::wait_target;
@@ -33,6 +34,9 @@ class SENNIT_CAPABILITY("mutex") mutex {
   [[nodiscard]] SENNIT_API bool is_mine() const noexcept;
   /// The fiber or thread that holds it, at some moment.
   [[nodiscard]] const detail::waiter* owner() const noexcept;
+  /// For the caller, who knows already who he is.
+  void lock_as(detail::waiter& self) noexcept SENNIT_ACQUIRE();
+  void unlock_as(detail::waiter& self) noexcept SENNIT_RELEASE();
   bool lock_slow(detail::waiter& self, detail::wait_bound until) noexcept;
   void unlock_slow(detail::waiter& self) noexcept;
 

@@ -35,10 +35,10 @@ bool condition_variable::wait_before(std::unique_lock<mutex>& lock, wait_bound u
   waiters_.push_back(node);
   // A notifier that takes the mutex from here on finds the node, but has to wait for the queue's lock until we are
   // parked and can be claimed. Releasing the mutex any earlier would lose its notify.
-  m.unlock();
+  m.unlock_as(self);
   const std::uint16_t woken_by =
       park_in(waiters_.lock, waiters_, node, {.kind = wait_kind::condition, .object = this, .until = until});
-  m.lock();  // never interrupted: the caller's unique_lock owns it whatever ended the wait
+  m.lock_as(self);  // never interrupted: the caller's unique_lock owns it whatever ended the wait
   if (woken_by != case_token) throw_if_canceled(woken_by);
   return woken_by == node.which;
 }

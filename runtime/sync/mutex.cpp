@@ -41,8 +41,9 @@ mutex::~mutex() {
                     word_.load(relaxed));                                                            // mm:mutex-word
 }
 
-void mutex::lock() noexcept SENNIT_NO_ANALYSIS {  // it cannot fail
-  waiter& self = current_waiter();
+void mutex::lock() noexcept { lock_as(current_waiter()); }
+
+void mutex::lock_as(waiter& self) noexcept SENNIT_NO_ANALYSIS {  // it cannot fail
   if (!take(word_, self)) static_cast<void>(lock_slow(self, {}));
 }
 
@@ -86,8 +87,9 @@ bool mutex::try_lock() noexcept { return take(word_, current_waiter()); }
   }
 }
 
-void mutex::unlock() noexcept {
-  waiter& self = current_waiter();
+void mutex::unlock() noexcept { unlock_as(current_waiter()); }
+
+void mutex::unlock_as(waiter& self) noexcept {
   std::uintptr_t seen = held_by(self);
   if (word_.compare_exchange_strong(seen, 0, release, relaxed)) return;  // mm:mutex-word
   SENNIT_CHECK(is_held_by(seen, self),
