@@ -1,6 +1,7 @@
 #include "fiber/block_slab.hpp"
 
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <new>
 
@@ -21,10 +22,19 @@ block_slab::~block_slab() {
   for (std::byte* r : regions_) std::free(r);
 }
 
+bool block_slab::contains(const waiter* at) noexcept {
+  const auto* const address = reinterpret_cast<const std::byte*>(at);
+  const spin_guard guard(lock_);
+  for (std::size_t i = 0; i < regions_.size(); ++i) {
+    if (std::less_equal<>()(regions_[i], address) && std::less<>()(address, regions_[i] + region_bytes(i))) return true;
+  }
+  return false;
+}
+
 /// Many thousands of fibers are cheaper in huge pages: a fault for each 4 KiB of control blocks costs more than to
 /// spawn.
 bool block_slab::map_region() noexcept {
-  const std::size_t bytes = regions_.empty() ? huge_page : 16 * huge_page;
+  const std::size_t bytes = region_bytes(regions_.size());
   auto* const made = static_cast<std::byte*>(std::aligned_alloc(huge_page, bytes));
   if (made == nullptr) return false;
   try {

@@ -17,7 +17,11 @@ struct block_cache {
 /// One per runtime; any thread. Chunks stay mapped until the slab goes. A slab whose runtime is gone lives on until the
 /// last handle has returned its block: close() hands it over to them.
 class block_slab {
+  static constexpr std::size_t chunk_bytes = std::size_t{64} * 1024;
+
  public:
+  static constexpr std::size_t blocks_per_chunk = chunk_bytes / sizeof(fiber_block) - 1;
+
   static block_slab* make() { return new block_slab; }
   /// The runtime lets go. Deletes the slab now, or with the last block that a handle still holds.
   void close() noexcept;
@@ -36,21 +40,25 @@ class block_slab {
   template <class F>
   void for_each(F&& f) {
     const spin_guard guard(lock_);
-    for (chunk* c : chunks_) {
-      for (std::size_t i = 0; i < blocks_per_chunk; ++i) {
-        if (fiber_block& b = c->block(i); b.refs.load(acquire) != 0) f(b);  // mm:block-refs
-      }
-    }
+    for (chunk* c : chunks_) each_of(*c, f);
   }
+  /// The same for the blocks of one chunk, blocks_per_chunk at most. Chunks are numbered from 0; false: there is none.
+  template <class F>
+  bool for_each_in_chunk(std::size_t number, F&& f) {
+    const spin_guard guard(lock_);
+    if (number >= chunks_.size()) return false;
+    each_of(*chunks_[number], f);
+    return true;
+  }
+  /// Whether `at` is a block of this slab, used or free, and not of another one.
+  [[nodiscard]] bool contains(const waiter* at) noexcept;
 
   block_slab(const block_slab&) = delete;
   block_slab& operator=(const block_slab&) = delete;
 
  private:
   friend struct debug_layout;
-  static constexpr std::size_t chunk_bytes = std::size_t{64} * 1024;
   static constexpr std::size_t huge_page = std::size_t{2} * 1024 * 1024;
-  static constexpr std::size_t blocks_per_chunk = chunk_bytes / sizeof(fiber_block) - 1;
   static constexpr std::size_t batch = 32;
 
   /// Aligned to its size, so that a block finds its slab; the first slot is the header.
@@ -58,6 +66,17 @@ class block_slab {
     block_slab* owner;
     fiber_block& block(std::size_t i) noexcept { return reinterpret_cast<fiber_block*>(this)[i + 1]; }
   };
+
+  template <class F>
+  static void each_of(chunk& c, F&& f) {
+    for (std::size_t i = 0; i < blocks_per_chunk; ++i) {
+      if (fiber_block& b = c.block(i); b.refs.load(acquire) != 0) f(b);  // mm:block-refs
+    }
+  }
+
+  static constexpr std::size_t region_bytes(std::size_t number) noexcept {
+    return number == 0 ? huge_page : 16 * huge_page;
+  }
 
   block_slab() = default;
   ~block_slab();

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <unordered_map>
 
 #include <sennit/mutex.hpp>
 
@@ -28,19 +27,21 @@ class wait_target {
 
 namespace {
 
-/// References to fibers, which keep their blocks from being used for others.
+/// References to some of the fibers, which keep their blocks from being used for others.
 class held_fibers {
  public:
-  explicit held_fibers(scheduler& home) { home.hold_fibers(all_); }
+  held_fibers(scheduler& home, std::size_t part) : there_is_one_(home.hold_fibers(part, all_)) {}
   ~held_fibers() {
     for (fiber_block* f : all_) scheduler::release(*f, this_worker());
   }
   held_fibers(const held_fibers&) = delete;
   held_fibers& operator=(const held_fibers&) = delete;
+  explicit operator bool() const noexcept { return there_is_one_; }
   [[nodiscard]] const std::vector<fiber_block*>& all() const noexcept { return all_; }
 
  private:
   std::vector<fiber_block*> all_;
+  const bool there_is_one_;
 };
 
 /// While it lives, a fiber that is parked does not run, whoever wakes it.
@@ -84,8 +85,12 @@ void look_at_stack(const fiber_block& f, fiber_view& out) {
   out.backtrace.assign(frames.begin(), frames.begin() + static_cast<std::ptrdiff_t>(depth));
 }
 
-fiber_view view_of(fiber_block& f, scheduler& home, const std::unordered_map<const waiter*, std::uint64_t>& ids,
-                   void (*look)(fiber_view& seen)) {
+/// Whoever held a mutex a moment ago may have ended by now, and another fiber be made of its block.
+SENNIT_NO_TSAN std::optional<std::uint64_t> number_of(const fiber_block* f) noexcept {
+  return f != nullptr ? std::optional(f->id) : std::nullopt;
+}
+
+fiber_view view_of(fiber_block& f, scheduler& home, void (*look)(fiber_view& seen)) {
   fiber_view seen;
   seen.id = f.id;
   seen.name = f.name();
@@ -96,7 +101,7 @@ fiber_view view_of(fiber_block& f, scheduler& home, const std::unordered_map<con
       look_at_stack(f, seen);
       look(seen);
     }
-    if (const auto holder = ids.find(seen.holder); holder != ids.end()) seen.holder_id = holder->second;
+    if (seen.holder != nullptr) seen.holder_id = number_of(home.fiber_at(seen.holder));
     return seen;
   }
   for (const auto& w : home.workers()) {
@@ -131,19 +136,13 @@ std::string line_of(const fiber_view& f) {
 }
 
 void take_census(scheduler& home, void (*look)(fiber_view& seen), const std::function<void(fiber_view&& seen)>& each) {
-  const held_fibers held(home);
-  std::unordered_map<const waiter*, std::uint64_t> ids;
-  for (const fiber_block* f : held.all()) ids.emplace(f, f->id);
-  for (fiber_block* f : held.all()) {
-    if (!f->state.is_done()) each(view_of(*f, home, ids, look));
+  for (std::size_t part = 0;; ++part) {
+    const held_fibers held(home, part);
+    if (!held) return;
+    for (fiber_block* f : held.all()) {
+      if (!f->state.is_done()) each(view_of(*f, home, look));
+    }
   }
-}
-
-std::vector<fiber_view> take_census_of_waits(scheduler& home) {
-  std::vector<fiber_view> out;
-  take_census(home, nullptr, [&](fiber_view&& seen) { out.push_back(std::move(seen)); });
-  std::ranges::sort(out, {}, &fiber_view::id);
-  return out;
 }
 
 }  // namespace sennit::inline v0::detail

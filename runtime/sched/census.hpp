@@ -74,9 +74,8 @@ static_assert(name_of(wait_kind::join) == "join" && name_of(wait_kind::timer) ==
 
 /// Calls `each` with all fibers that have not ended, in no order, one at a time: what is not kept of one is gone with
 /// it. `look`, of a higher floor that knows the object, adds to what is seen of one that is parked, while it cannot
-/// run: what it waits on is there. Any thread; `home` must stay. Throws bad_alloc, and what `each` throws.
+/// run: what it waits on is there. Null: stacks are not looked at either, which takes most of the time. Any thread;
+/// `home` must stay. Throws bad_alloc, and what `each` throws.
 void take_census(scheduler& home, void (*look)(fiber_view& seen), const std::function<void(fiber_view&& seen)>& each);
-/// Of all of them what they wait for, by id, without looking at stacks, which takes most of the time.
-[[nodiscard]] std::vector<fiber_view> take_census_of_waits(scheduler& home);
 
 }  // namespace sennit::inline v0::detail

@@ -5,19 +5,6 @@
 namespace sennit::inline v0::detail {
 namespace {
 
-constexpr std::size_t none = SIZE_MAX;
-
-std::size_t index_of(const std::vector<fiber_view>& all, std::uint64_t id) noexcept {
-  const auto found = std::ranges::lower_bound(all, id, {}, &fiber_view::id);
-  return found != all.end() && found->id == id ? static_cast<std::size_t>(found - all.begin()) : none;
-}
-
-/// Whom it waits for: an index into `all`.
-std::size_t next_of(const std::vector<fiber_view>& all, const fiber_view& f) noexcept {
-  if (f.state != fiber_view::how::parked || f.deadline != never || !f.holder_id) return none;
-  return index_of(all, *f.holder_id);
-}
-
 /// Can what it waits for come from outside of the process, or from a helper?
 bool comes_from_outside(wait_kind kind) noexcept {
   switch (kind) {
@@ -34,47 +21,60 @@ bool comes_from_outside(wait_kind kind) noexcept {
   }
 }
 
-}  // namespace
-
 one_wait wait_of(const fiber_view& f) noexcept { return {.fiber = f.id, .epoch = f.epoch, .holder = f.holder_id}; }
 
-bool are_among(const std::vector<one_wait>& waits, const std::vector<fiber_view>& all) noexcept {
-  return std::ranges::all_of(waits, [&](const one_wait& w) {
-    const std::size_t at = index_of(all, w.fiber);
-    return at != none && all[at].state == fiber_view::how::parked && wait_of(all[at]) == w;
-  });
+}  // namespace
+
+void wait_graph::add(const fiber_view& f) {
+  const bool lasts = f.state == fiber_view::how::parked && f.deadline == never;
+  if (others_only_ && (!lasts || comes_from_outside(f.wait_for))) {
+    others_only_ = false;
+    std::erase_if(waits_, [](const one_wait& w) { return !w.holder; });
+  }
+  if (lasts && (others_only_ || f.holder_id)) waits_.push_back(wait_of(f));
 }
 
-std::vector<const fiber_view*> find_circle(const std::vector<fiber_view>& all) {
+std::vector<one_wait> wait_graph::circle() {
+  constexpr std::size_t none = SIZE_MAX;
+  std::ranges::sort(waits_, {}, &one_wait::fiber);
+  const auto next_of = [&](std::size_t at) {
+    if (!waits_[at].holder) return none;
+    const auto next = std::ranges::lower_bound(waits_, *waits_[at].holder, {}, &one_wait::fiber);
+    return next != waits_.end() && next->fiber == waits_[at].holder ? static_cast<std::size_t>(next - waits_.begin())
+                                                                    : none;
+  };
   // Each has at most one next: a walk that meets its own trail has found a circle.
-  std::vector<std::size_t> trail_of(all.size(), none);
-  for (std::size_t start = 0; start < all.size(); ++start) {
+  std::vector<std::size_t> trail_of(waits_.size(), none);
+  for (std::size_t start = 0; start < waits_.size(); ++start) {
     std::size_t at = start;
     while (at != none && trail_of[at] == none) {
       trail_of[at] = start;
-      at = next_of(all, all[at]);
+      at = next_of(at);
     }
     if (at == none || trail_of[at] != start) continue;
-    std::vector<const fiber_view*> circle;
+    std::vector<one_wait> circle;
     const std::size_t first = at;
     do {
-      circle.push_back(&all[at]);
-      at = next_of(all, all[at]);
+      circle.push_back(waits_[at]);
+      at = next_of(at);
     } while (at != first);
     return circle;
   }
   return {};
 }
 
-bool all_wait_for_others(const std::vector<fiber_view>& all) noexcept {
-  return !all.empty() && std::ranges::all_of(all, [](const fiber_view& f) {
-    return f.state == fiber_view::how::parked && f.deadline == never && !comes_from_outside(f.wait_for);
-  });
+std::vector<one_wait> wait_graph::all_if_none_can_move() const {
+  return others_only_ ? waits_ : std::vector<one_wait>();
 }
 
-std::string waits_of(const std::vector<const fiber_view*>& fibers) {
+std::string lines_of(const std::vector<one_wait>& waits, std::vector<fiber_view> seen) {
+  std::ranges::sort(seen, {}, &fiber_view::id);
   std::string out;
-  for (const fiber_view* f : fibers) out += "\n    " + line_of(*f);
+  for (const one_wait& w : waits) {
+    const auto f = std::ranges::lower_bound(seen, w.fiber, {}, &fiber_view::id);
+    if (f == seen.end() || f->state != fiber_view::how::parked || wait_of(*f) != w) return {};
+    out += "\n    " + line_of(*f);
+  }
   return out;
 }
 

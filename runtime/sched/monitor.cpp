@@ -1,6 +1,7 @@
 #include "sched/monitor.hpp"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "base/futex.hpp"
 #include "base/log.hpp"
@@ -62,11 +63,17 @@ void monitor::run() noexcept {
   // One worker: nobody could run what a takeover makes ready, only the report is left.
   const nanos stall = watched_.settings().stall_threshold.count();
   const nanos period = watched_.workers().size() > 1 ? takeover_after : std::max<nanos>(stall / 2, takeover_after);
+  next_look_ = outside.now();
   int calm = 0;
   while (stop_.load(seq_cst) == 0) {  // mm:monitor-stop
     calm = watched_.idle.awake() == 0 ? calm + 1 : 0;
-    if (calm > calm_ticks) {
-      if (!looked_ && outside.now() >= next_look_) look_for_deadlock();
+    const bool all_asleep = calm > calm_ticks;
+    // Beside work it is not urgent, and costs those who work some time.
+    if (!looked_ && outside.now() >= (all_asleep ? next_look_ : next_look_ + look_interval)) {
+      look_for_deadlock(all_asleep);
+      looked_ = all_asleep;  // else somebody still moves
+    }
+    if (all_asleep) {
       asleep_.store(1, seq_cst);  // mm:monitor-asleep
       watched_.feed();            // a fiber may have starved since the last tick, unseen by the last stack's return
       // A worker that wakes after this look sees the flag; one that woke before is seen here.
@@ -140,27 +147,34 @@ void monitor::report(worker& at, const fiber_block& running, nanos stuck) noexce
       where.c_str());
 }
 
-// All workers sleep, so that nothing moves but by plain threads, timers and descriptors.
-void monitor::look_for_deadlock() noexcept {
+std::vector<fiber_view> monitor::look_again(const std::vector<one_wait>& at) const {
+  std::unordered_set<std::uint64_t> ids;
+  for (const one_wait& w : at) ids.insert(w.fiber);
+  std::vector<fiber_view> seen;
+  take_census(watched_, nullptr, [&](fiber_view&& f) {
+    if (ids.contains(f.id)) seen.push_back(std::move(f));
+  });
+  return seen;
+}
+
+void monitor::look_for_deadlock(bool all_asleep) noexcept {
   const nanos begin = clock_now();
-  looked_ = true;
   try {
-    const std::vector<fiber_view> seen = take_census_of_waits(watched_);
-    std::vector<const fiber_view*> stuck = find_circle(seen);
+    wait_graph waits;
+    take_census(watched_, nullptr, [&](const fiber_view& f) { waits.add(f); });
+    std::vector<one_wait> found = waits.circle();
     const char* what = "fibers wait for each other in a circle";
-    if (stuck.empty() && all_wait_for_others(seen) && nobody_else_moves()) {
-      for (const fiber_view& f : seen) stuck.push_back(&f);
+    if (found.empty() && all_asleep && nobody_else_moves()) {
+      found = waits.all_if_none_can_move();
       what = "fibers are all there are, and nothing is left that could wake them";
     }
-    std::vector<one_wait> found;
-    found.reserve(stuck.size());
-    for (const fiber_view* f : stuck) found.push_back(wait_of(*f));
     // Seen one after the other. If each still is in the same wait, and for the same one, they all were at one time.
-    if (!found.empty() && found != told_ && are_among(found, take_census_of_waits(watched_))) {
-      told_ = std::move(found);
+    if (const std::string lines = found.empty() || found == told_ ? "" : lines_of(found, look_again(found));
+        !lines.empty()) {
       deadlocks_.add();
-      log(log_level::warn, "deadlock in runtime '%s': %zu %s:%s", watched_.name().c_str(), stuck.size(), what,
-          shortened(waits_of(stuck)).c_str());
+      log(log_level::warn, "deadlock in runtime '%s': %zu %s:%s", watched_.name().c_str(), found.size(), what,
+          shortened(lines).c_str());
+      told_ = std::move(found);
     }
   } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): another time
   }

@@ -40,7 +40,8 @@ class monitor {
 
   void run() noexcept;
   void tick(nanos now) noexcept;
-  void look_for_deadlock() noexcept;
+  void look_for_deadlock(bool all_asleep) noexcept;
+  [[nodiscard]] std::vector<fiber_view> look_again(const std::vector<one_wait>& at) const;
   [[nodiscard]] bool nobody_else_moves() const noexcept;
   void report(worker& at, const fiber_block& running, nanos stuck) noexcept;
   void rouse() noexcept;

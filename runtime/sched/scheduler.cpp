@@ -166,11 +166,15 @@ void scheduler::release(fiber_block& f, worker* w) noexcept {
   }
 }
 
-void scheduler::hold_fibers(std::vector<fiber_block*>& out) {
-  slab_->for_each([&](fiber_block& f) {
-    out.push_back(&f);  // before the reference: it may throw
-    if (!f.hold()) out.pop_back();
+bool scheduler::hold_fibers(std::size_t part, std::vector<fiber_block*>& out) {
+  out.reserve(block_slab::blocks_per_chunk);
+  return slab_->for_each_in_chunk(part, [&](fiber_block& f) {
+    if (f.hold()) out.push_back(&f);
   });
+}
+
+const fiber_block* scheduler::fiber_at(const waiter* at) const noexcept {
+  return slab_->contains(at) ? static_cast<const fiber_block*>(at) : nullptr;
 }
 
 void scheduler::start(fiber_block& f) noexcept {
@@ -362,13 +366,14 @@ bool scheduler::shutdown(nanos timeout) {
 
 void scheduler::name_the_rest() noexcept try {
   constexpr std::size_t most_named = 20;
-  const std::vector<fiber_view> rest = take_census_of_waits(*this);
-  for (std::size_t i = 0; i < std::min(rest.size(), most_named); ++i) {
+  std::size_t rest = 0;
+  take_census(*this, nullptr, [&](const fiber_view& f) {
+    if (++rest > most_named) return;
     log(log_level::warn, "shutdown of '%s': %s; it did not end, its destructors do not run", name_.c_str(),
-        line_of(rest[i]).c_str());
-  }
-  if (rest.size() > most_named)
-    log(log_level::warn, "shutdown of '%s': the same of %zu others", name_.c_str(), rest.size() - most_named);
+        line_of(f).c_str());
+  });
+  if (rest > most_named)
+    log(log_level::warn, "shutdown of '%s': the same of %zu others", name_.c_str(), rest - most_named);
 } catch (const std::bad_alloc&) {
   log(log_level::warn, "shutdown of '%s': no memory to say who did not end", name_.c_str());
 }

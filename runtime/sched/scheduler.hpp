@@ -38,8 +38,11 @@ class scheduler {
   fiber_block* allocate() noexcept;
   /// Gives up a reference to `f`.
   static void release(fiber_block& f, worker* w) noexcept;
-  /// Appends all fibers there are, each with a reference that the caller gives up by release(). Throws bad_alloc.
-  void hold_fibers(std::vector<fiber_block*>& out);
+  /// Appends the fibers of one part of all there are, some hundred at most, each with a reference that the caller gives
+  /// up by release(). Parts are numbered from 0; false: there is none of this number. Throws bad_alloc.
+  bool hold_fibers(std::size_t part, std::vector<fiber_block*>& out);
+  /// `at`, if it is a fiber of this runtime: one that may have ended, and its block serve another one.
+  [[nodiscard]] const fiber_block* fiber_at(const waiter* at) const noexcept;
   /// Makes a new fiber runnable.
   void start(fiber_block& f) noexcept;
 

@@ -48,6 +48,30 @@ TEST(block_slab_test, blocks_are_distinct_and_know_their_slab) {
   slab->close();
 }
 
+TEST(block_slab_test, it_is_looked_through_chunk_by_chunk_and_knows_its_blocks) {
+  block_slab* slab = block_slab::make();
+  block_slab* other = block_slab::make();
+  fiber_block* const of_other = take(*other);
+  std::set<fiber_block*> taken;
+  while (taken.size() < 50 * block_slab::blocks_per_chunk) taken.insert(take(*slab));  // of two regions
+  std::set<fiber_block*> seen;
+  std::size_t chunk = 0;
+  while (slab->for_each_in_chunk(chunk, [&](fiber_block& b) { EXPECT_TRUE(seen.insert(&b).second); })) {
+    ++chunk;
+    EXPECT_LE(seen.size(), chunk * block_slab::blocks_per_chunk);
+  }
+  EXPECT_EQ(seen, taken);
+  for (fiber_block* b : taken) EXPECT_TRUE(slab->contains(b));
+  EXPECT_FALSE(slab->contains(of_other));
+  fiber_block on_stack;
+  EXPECT_FALSE(slab->contains(&on_stack));
+  EXPECT_FALSE(slab->contains(nullptr));
+  give(*other, of_other);
+  for (fiber_block* b : taken) give(*slab, b);
+  slab->close();
+  other->close();
+}
+
 TEST(block_slab_test, a_recycled_block_has_a_new_epoch) {
   block_slab* slab = block_slab::make();
   fiber_block* b = take(*slab);

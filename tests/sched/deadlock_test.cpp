@@ -49,7 +49,31 @@ TEST_P(deadlock_test, a_circle_of_a_join_and_a_mutex_is_named) {
   says("deadlock_test.cpp:");
 }
 
+TEST_P(deadlock_test, a_circle_is_named_while_others_work) {
+  ::testing::internal::CaptureStderr();
+  {
+    runtime rt(opts());
+    rt.run([&] {
+      mutex m;
+      stop_source stop;
+      m.lock();
+      fiber locker([&] { const std::lock_guard not_before(m); });
+      fiber worker([&] {
+        while (rt.stats().deadlocks == 0) this_fiber::yield();
+        stop.request_stop();
+      });
+      EXPECT_THROW(locker.join(stop.get_token()), std::system_error);
+      m.unlock();
+      locker.join();
+      worker.join();
+    });
+  }
+  EXPECT_NE(::testing::internal::GetCapturedStderr().find("2 fibers wait for each other in a circle"),
+            std::string::npos);
+}
+
 using detail::fiber_view;
+using detail::one_wait;
 using detail::wait_kind;
 
 fiber_view waiting(std::uint64_t id, wait_kind kind, std::optional<std::uint64_t> holder = {}) {
@@ -61,14 +85,20 @@ fiber_view waiting(std::uint64_t id, wait_kind kind, std::optional<std::uint64_t
   return f;
 }
 
+detail::wait_graph graph_of(const std::vector<fiber_view>& all) {
+  detail::wait_graph graph;
+  for (const fiber_view& f : all) graph.add(f);
+  return graph;
+}
+
 std::vector<std::uint64_t> circle_of(const std::vector<fiber_view>& all) {
   std::vector<std::uint64_t> ids;
-  for (const fiber_view* f : detail::find_circle(all)) ids.push_back(f->id);
+  for (const one_wait& w : graph_of(all).circle()) ids.push_back(w.fiber);
   std::ranges::sort(ids);
   return ids;
 }
 
-TEST(find_circle, finds_the_circle_and_none_of_those_that_wait_for_it) {
+TEST(wait_graph, finds_the_circle_and_none_of_those_that_wait_for_it) {
   std::vector<fiber_view> all{waiting(1, wait_kind::mutex, 3), waiting(2, wait_kind::channel_receive),
                               waiting(3, wait_kind::join, 5),  waiting(5, wait_kind::mutex, 7),
                               waiting(7, wait_kind::mutex, 3), waiting(9, wait_kind::mutex, 7)};
@@ -77,7 +107,7 @@ TEST(find_circle, finds_the_circle_and_none_of_those_that_wait_for_it) {
   EXPECT_EQ(circle_of(all), std::vector<std::uint64_t>());
 }
 
-TEST(find_circle, one_that_runs_or_is_not_there_ends_the_chain) {
+TEST(wait_graph, one_that_runs_or_is_not_there_ends_the_chain) {
   std::vector<fiber_view> all{waiting(1, wait_kind::mutex, 2), waiting(2, wait_kind::mutex, 1)};
   EXPECT_EQ(circle_of(all), (std::vector<std::uint64_t>{1, 2}));
   all[1].state = fiber_view::how::running;
@@ -87,34 +117,39 @@ TEST(find_circle, one_that_runs_or_is_not_there_ends_the_chain) {
 }
 
 // A circle is put together from looks at one fiber after the other.
-TEST(are_among, another_wait_of_the_same_fiber_is_none_of_them) {
-  std::vector<fiber_view> all{waiting(1, wait_kind::mutex, 2), waiting(2, wait_kind::mutex, 1)};
-  const std::vector<detail::one_wait> before{detail::wait_of(all[0]), detail::wait_of(all[1])};
-  EXPECT_TRUE(detail::are_among(before, all));
+TEST(wait_graph, another_wait_of_the_same_fiber_is_none_of_a_circle) {
+  const std::vector<fiber_view> all{waiting(2, wait_kind::mutex, 1), waiting(1, wait_kind::mutex, 2)};
+  const std::vector<one_wait> circle = graph_of(all).circle();
+  const std::string lines = lines_of(circle, all);
+  EXPECT_NE(lines.find("fiber 1 "), std::string::npos) << lines;
+  EXPECT_NE(lines.find("fiber 2 "), std::string::npos) << lines;
   std::vector<fiber_view> now = all;
   now[1].epoch += 1;
-  EXPECT_FALSE(detail::are_among(before, now));
+  EXPECT_EQ(lines_of(circle, now), "");
   now = all;
   now[0].holder_id = 3;  // it was unlocked, and is another fiber's by now
-  EXPECT_FALSE(detail::are_among(before, now));
+  EXPECT_EQ(lines_of(circle, now), "");
   now = all;
   now[0].state = fiber_view::how::running;
-  EXPECT_FALSE(detail::are_among(before, now));
-  EXPECT_FALSE(detail::are_among(before, {all[0]}));
+  EXPECT_EQ(lines_of(circle, now), "");
+  EXPECT_EQ(lines_of(circle, {all[0]}), "");
 }
 
-TEST(all_wait_for_others, not_if_one_may_be_woken_from_outside) {
+TEST(wait_graph, one_that_may_be_woken_from_outside_can_move) {
+  const auto stuck = [](const std::vector<fiber_view>& all) { return graph_of(all).all_if_none_can_move().size(); };
   std::vector<fiber_view> all{waiting(1, wait_kind::mutex, 2), waiting(2, wait_kind::channel_receive)};
-  EXPECT_TRUE(detail::all_wait_for_others(all));
-  EXPECT_FALSE(detail::all_wait_for_others({}));
+  EXPECT_EQ(stuck(all), 2u);
+  EXPECT_EQ(stuck({}), 0u);
   for (const wait_kind kind : {wait_kind::sleep, wait_kind::read, wait_kind::write, wait_kind::descriptor,
                                wait_kind::helper, wait_kind::select, wait_kind::stack, wait_kind::timer}) {
-    all.push_back(waiting(3, kind));
-    EXPECT_FALSE(detail::all_wait_for_others(all)) << detail::name_of(kind);
-    all.pop_back();
+    for (std::size_t at = 0; at <= all.size(); ++at) {
+      std::vector<fiber_view> with_one = all;
+      with_one.insert(with_one.begin() + static_cast<std::ptrdiff_t>(at), waiting(3, kind));
+      EXPECT_EQ(stuck(with_one), 0u) << detail::name_of(kind);
+    }
   }
   all[1].deadline = 1;
-  EXPECT_FALSE(detail::all_wait_for_others(all));
+  EXPECT_EQ(stuck(all), 0u);
 }
 
 }  // namespace
