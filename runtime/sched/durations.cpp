@@ -36,8 +36,7 @@ SENNIT_NO_TSAN void worker::begin_timing(fiber_block& f) noexcept {
 
 /// `me`, whose slice is timed, is about to leave, and its wait or its turn in the queue is timed next.
 SENNIT_NO_TSAN void worker::end_timing(fiber_block& me, bool final) noexcept {
-  if ((me.callbacks & slice_is_timed) == 0) return;
-  me.callbacks = me.must_not_wait();
+  me.callbacks = 0;
   const nanos now = home.outside().now();
   times.slice.record(now - slice_began_);
   if (trace.on()) {

@@ -38,11 +38,12 @@ class thread_stack_known {
   unsigned id_ = 0;
 };
 
-void check_may_wait(const fiber_block& me) noexcept {
+void check_no_initialiser() noexcept {
   SENNIT_CHECK(static_initialisers() == 0,
                "do not wait inside the initialiser of a function-local static: initialise it before, or under a mutex");
-  if (me.callbacks == 0) [[likely]]
-    return;
+}
+
+void check_may_wait(const fiber_block& me) noexcept {
   SENNIT_CHECK(me.must_not_wait() != in_region, "do not wait or yield in preemptible(): it is for computation alone");
   SENNIT_CHECK(me.must_not_wait() == 0,
                "a stop_callback must not wait or yield: let it set an event, or spawn a fiber that does the rest");
@@ -70,18 +71,17 @@ SENNIT_NO_TSAN_INLINE context* worker::enter(fiber_block* f) noexcept {
 }
 
 worker* worker::leave(fiber_block& me, after_switch_fn after, void* arg) noexcept {
-  check_may_wait(me);
+  check_no_initialiser();
   report_held_locks(me);
   const bool final = after == &worker::finish;
   SENNIT_PROBE3(leave, me.id, index, static_cast<unsigned char>(me.wait_for));
-  const bool look_closer = me.callbacks != 0;
+  if (me.callbacks != 0) [[unlikely]]
+    look_closer(me, final);
   context* to = nullptr;
   if (final) tsan_release(me.memory.slot);  // whoever runs on this stack next is ordered after us
   tsan_release(&me);
   {
     const tsan_section on_thread(tsan.self());
-    if (look_closer) [[unlikely]]
-      end_timing(me, final);
     after_ = {after, &me, arg};
     while (fiber_block* next = pick_next()) {
       to = enter(next);
@@ -93,6 +93,12 @@ worker* worker::leave(fiber_block& me, after_switch_fn after, void* arg) noexcep
   w->after_switch();
   tsan_acquire(&me);  // what the waker released
   return w;
+}
+
+void worker::look_closer(fiber_block& me, bool final) noexcept {
+  check_may_wait(me);
+  const tsan_section on_thread(tsan.self());
+  end_timing(me, final);
 }
 
 void worker::execute(fiber_block* f) noexcept {
@@ -217,8 +223,8 @@ worker* worker::yield(fiber_block& me) noexcept {
     const tsan_section on_thread(tsan.self());
     return switches_.get() < look_at_ && !has_work() && !home.options_.force_migrate;
   };
-  if (alone()) {
-    check_may_wait(me);
+  if (me.callbacks == 0 && alone()) {
+    check_no_initialiser();
     switches_.add();  // nobody else: stay, but come closer to the next look outside
     return this;
   }

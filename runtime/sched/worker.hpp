@@ -142,7 +142,7 @@ class worker {
   friend struct debug_layout;
 
   fiber_block* pick_next() noexcept;
-  fiber_block* pick_queued() noexcept;
+  [[gnu::always_inline]] inline fiber_block* pick_queued() noexcept;
   fiber_block* pick_after_look() noexcept;
   void choose_next_look() noexcept;
   fiber_block* fetch_after(fiber_block* f) const noexcept;
@@ -158,7 +158,8 @@ class worker {
   void choose_next_timed() noexcept;
   void note_steal(const worker& victim) noexcept;
   [[gnu::noinline]] void begin_timing(fiber_block& f) noexcept;
-  [[gnu::noinline]] void end_timing(fiber_block& me, bool final) noexcept;
+  [[gnu::noinline]] void look_closer(fiber_block& me, bool final) noexcept;
+  void end_timing(fiber_block& me, bool final) noexcept;
   bool displace_next(fiber_block* f) noexcept;
   context* enter_other(fiber_block& me, bool final) noexcept;
   context* enter_joiner(fiber_block& me) noexcept;

@@ -1,8 +1,9 @@
 // Built against an installed sennit::inspector: the page is there, and says which program it is of.
+#include <unistd.h>
+
 #include <array>
 #include <cstdio>
 #include <string>
-#include <unistd.h>
 
 #include <sennit/inspector.hpp>
 #include <sennit/sennit.hpp>
@@ -18,8 +19,8 @@ int main() {
     while (const std::size_t n = s.read_some(some)) out.append(reinterpret_cast<const char*>(some.data()), n);
     return out;
   });
-  const bool good = answer.starts_with("HTTP/1.1 200") &&
-                    answer.find("\"pid\":" + std::to_string(::getpid())) != std::string::npos;
+  const bool good =
+      answer.starts_with("HTTP/1.1 200") && answer.find("\"pid\":" + std::to_string(::getpid())) != std::string::npos;
   std::printf("consumer_inspector: %s\n", good ? "ok" : answer.c_str());
   return good ? 0 : 1;
 }
