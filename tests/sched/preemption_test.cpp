@@ -64,7 +64,7 @@ double computed(unsigned seed, int rounding) {
   std::iota(v.begin(), v.end(), static_cast<double>(seed));
   std::fesetround(rounding);
   for (unsigned step = 0; step < 200'000; ++step) {
-    for (std::size_t i = 0; i < v.size(); ++i) v[i] = v[i] * 0.999 + v[(i + 7) % v.size()] / 3.0 + 1e-3;
+    for (std::size_t i = 0; i < v.size(); ++i) v[i] = v[i] * 0.6 + v[(i + 7) % v.size()] / 3.0 + 1e-3;
   }
   std::fesetround(FE_TONEAREST);
   return std::accumulate(v.begin(), v.end(), 0.0);
@@ -180,7 +180,7 @@ TEST_P(preemption_test, results_and_exceptions_come_out) {
 TEST_P(preemption_test, a_wait_in_it_is_told) {
   const auto wait = [&](auto how) { sennit::run(opts(), [&] { preemptible(how); }); };
   EXPECT_DEATH(wait([] { this_fiber::yield(); }), "it is for computation alone");
-  EXPECT_DEATH(wait([] { fiber([] {}).join(); }), "it is for computation alone");
+  EXPECT_DEATH(wait([] { this_fiber::sleep_for(1ms); }), "it is for computation alone");
 }
 
 TEST(preemption_signal, that_of_others_is_handed_on) {
