@@ -37,10 +37,10 @@ class preempt_region {
 /// millisecond later. What f computes with is kept: all registers, the floating-point environment, errno. It needs 16
 /// KiB of stack more than without.
 ///
-/// The time is looked at once a millisecond, by a runtime of one worker at half its stall_threshold. A preemption costs
-/// some microseconds. In a region inside of another one, on a plain thread, in a stop_callback and under
-/// ThreadSanitizer, which keeps signals for later, it is as if f had been called. SIGVTALRM is used for it, and handed
-/// on where it comes from elsewhere. Any thread or fiber.
+/// The time is looked at once a millisecond; by a runtime of one worker, for the first slice, after half its
+/// stall_threshold. A preemption costs some microseconds. In a region inside of another one, on a plain thread, in a
+/// stop_callback and under ThreadSanitizer, which keeps signals for later, it is as if f had been called. SIGVTALRM is
+/// used for it, and handed on where it comes from elsewhere. Any thread or fiber.
 template <class F>
 std::invoke_result_t<F> preemptible(F&& f, std::chrono::nanoseconds slice = std::chrono::milliseconds(10)) {
   static constexpr auto here = [] {};

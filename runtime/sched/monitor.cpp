@@ -85,7 +85,8 @@ void monitor::run() noexcept {
         calm = 0;
       }
     }
-    futex_wait(stop_.address(), 0, outside.now() + period);
+    const bool preempts = std::ranges::any_of(watched_.workers(), [](const auto& w) { return w->region_slice() != 0; });
+    futex_wait(stop_.address(), 0, outside.now() + (preempts ? takeover_after : period));
     tick(outside.now());
   }
 }
