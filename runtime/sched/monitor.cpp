@@ -107,6 +107,7 @@ void monitor::tick(nanos now) noexcept {
       fiber_chain out;
       if (now - w->last_poll() >= takeover_after) w->poll_ready(out);
       if (stuck >= takeover_after) {
+        w->let_others_help(seen.switches);
         if (fiber_block* f = w->take_stuck_next(seen.switches)) out.push_back(f);
       }
       if (!out.empty()) {

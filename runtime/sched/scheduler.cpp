@@ -207,8 +207,8 @@ void scheduler::make_ready(fiber_block& f) noexcept {
     tsan_acquire(&f);
     if (f.may_run_next() && !options_.force_migrate) [[likely]] {
       // Alone in the slot it runs next, here: waking another worker for it would only cost. What it displaces is for
-      // all.
-      if (w->push_next(&f)) notify();
+      // all, and so is what would wait long.
+      if (w->push_next(&f) || w->wants_help()) notify();
     } else {
       requeue(*w, f);
       notify();

@@ -106,6 +106,14 @@ class worker {
   void push_mailbox(fiber_block* f) noexcept;
   /// Takes the LIFO slot's fiber away from a worker that has not switched since `seen_switches`.
   [[nodiscard]] fiber_block* take_stuck_next(std::uint64_t seen_switches) noexcept;
+  /// The fiber that has run since there were so many switches computes for long. What it makes ready is for others, at
+  /// once: to wait in the slot for its end would be long too.
+  void let_others_help(std::uint64_t seen_switches) noexcept {
+    computes_since_.store(seen_switches, relaxed);  // mm:computes-since
+  }
+  [[nodiscard]] bool wants_help() const noexcept {
+    return computes_since_.load(relaxed) == switches_.get();  // mm:computes-since
+  }
   /// Its thread, once started and until joined.
   [[nodiscard]] pthread_t thread() const noexcept { return thread_; }
   [[nodiscard]] std::uint64_t switches() const noexcept { return switches_.get(); }
@@ -195,7 +203,8 @@ class worker {
   std::uint64_t outside_at_ = look_interval;
   std::uint32_t poll_interval_ = poll_interval_min;
   std::uint32_t lifo_uses_ = 0;
-  atomic<fiber_block*> next_{nullptr};  // LIFO slot
+  atomic<std::uint64_t> computes_since_{~std::uint64_t{0}};  // of switches_; of another value nothing is known
+  atomic<fiber_block*> next_{nullptr};                       // LIFO slot
   run_queue<> queue_;
   fiber_chain own_;  // from the mailbox: only this worker may run them, so they are out of the thieves' reach
   bool own_turn_ = false;

@@ -8,6 +8,7 @@
 #include <sennit/event.hpp>
 #include <sennit/io.hpp>
 #include <sennit/scope.hpp>
+#include <sennit/semaphore.hpp>
 
 #include "sched/scheduler.hpp"
 #include "support/baton.hpp"
@@ -70,6 +71,28 @@ TEST(takeover_test, a_fiber_in_the_lifo_slot) {
       ASSERT_TRUE(spin_until([&] { return ran.load(); }, bounded));
       other.join();
     }
+  });
+}
+
+TEST(takeover_test, what_a_computing_fiber_wakes_need_not_wait_for_the_monitor) {
+  constexpr int wakes = 200;
+  sennit::run(two_workers(), [] {
+    std::atomic<int> ran{0};
+    binary_semaphore wanted(0);
+    fiber other([&] {
+      while (ran < wakes) {
+        wanted.acquire();
+        ++ran;
+      }
+    });
+    const auto asleep = [] { return detail::this_worker()->home.idle.awake() == 1; };
+    for (int i = 0; i < wakes; ++i) {  // all in one slice
+      ASSERT_TRUE(spin_until(asleep, patience));
+      wanted.release();
+      ASSERT_TRUE(spin_until([&] { return ran > i; }, bounded));
+    }
+    other.join();
+    EXPECT_LT(runtime::current()->stats().takeovers, unsigned{wakes} / 2);
   });
 }
 
