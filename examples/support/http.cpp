@@ -1,6 +1,7 @@
 #include "support/http.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <stdexcept>
 #include <utility>
@@ -14,7 +15,6 @@ constexpr std::size_t chunk_line_limit = 256;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-bool is_letter(char c) { return to_lower(c) >= 'a' && to_lower(c) <= 'z'; }
 
 int hex_value(char c) {
   if (is_digit(c)) return c - '0';
@@ -23,10 +23,18 @@ int hex_value(char c) {
 }
 
 /// The characters of methods and header names (RFC 9110, 5.6.2).
+constexpr std::array<bool, 256> token_characters = [] {
+  std::array<bool, 256> found{};
+  for (const char c :
+       std::string_view("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")) {
+    found[static_cast<unsigned char>(c)] = true;
+  }
+  return found;
+}();
+
 bool is_token(std::string_view text) {
-  return !text.empty() && std::ranges::all_of(text, [](char c) {
-    return is_letter(c) || is_digit(c) || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-  });
+  return !text.empty() &&
+         std::ranges::all_of(text, [](char c) { return token_characters[static_cast<unsigned char>(c)]; });
 }
 
 /// Printable characters, space, tab and bytes above ASCII: neither a bare CR nor a NUL hides in a value.
@@ -221,10 +229,11 @@ std::size_t request_parser::feed_line(std::string_view bytes) {
   } else if (state_ == state::chunk_end && length > 2) {
     fail(400, "a chunk is longer than its size says");
   } else {
-    line_.append(bytes.substr(0, taken));
+    std::string_view line = bytes.substr(0, taken);
+    if (!line_.empty() || !complete) line = line_.append(line);  // it comes in pieces
     if (!complete) return taken;
-    if (line_.ends_with("\r\n"))
-      on_line(std::string_view(line_).substr(0, line_.size() - 2));
+    if (line.ends_with("\r\n"))
+      on_line(line.substr(0, line.size() - 2));
     else
       fail(400, "a line ends in LF without CR");
     line_.clear();
