@@ -39,8 +39,9 @@ class preempt_region {
 ///
 /// The time is looked at once a millisecond; by a runtime of one worker, for the first slice, after half its
 /// stall_threshold. A preemption costs some microseconds. In a region inside of another one, on a plain thread, in a
-/// stop_callback and under ThreadSanitizer, which keeps signals for later, it is as if f had been called. SIGVTALRM is
-/// used for it, and handed on where it comes from elsewhere. Any thread or fiber.
+/// stop_callback, under ThreadSanitizer, which keeps signals for later, and where a handler cannot find out whose code
+/// it interrupted (macOS, glibc before 2.35), it is as if f had been called. SIGVTALRM is used for it, and handed on
+/// where it comes from elsewhere. Any thread or fiber.
 template <class F>
 std::invoke_result_t<F> preemptible(F&& f, std::chrono::nanoseconds slice = std::chrono::milliseconds(10)) {
   static constexpr auto here = [] {};

@@ -63,7 +63,7 @@ void accept_preemption() noexcept {
 
 preempt_region::preempt_region(std::chrono::nanoseconds slice, const void* code) noexcept : module_(module_of(code)) {
   worker* const w = SENNIT_TSAN ? nullptr : this_worker();
-  if (w == nullptr || w->running() == nullptr) return;
+  if (w == nullptr || w->running() == nullptr || module_ == nullptr) return;
   install();
   entered_ = w->begin_region(*this, slice.count());
 }
