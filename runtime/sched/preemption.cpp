@@ -101,8 +101,9 @@ void worker::preempt(const void* pc, std::uintptr_t sp) noexcept {
   const nanos slice = region_slice_.exchange(0, relaxed);  // mm:region-slice
   region_ = nullptr;
   me.callbacks &= slice_is_timed;
-  poll_at_ = look_at_ = switches_.get();  // it was long: what waits outside comes first
-  ++me.pins;                              // the frames below, the kernel's among them, are this thread's
+  poll_at_ = switches_.get();  // it was long: what waits outside comes first
+  choose_next_look();
+  ++me.pins;  // the frames below, the kernel's among them, are this thread's
   leave(me, [](worker& w, fiber_block& left, void*) noexcept { w.home.requeue(w, left); }, nullptr);
   --me.pins;
   counters.preemptions.add();

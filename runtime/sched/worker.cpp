@@ -118,7 +118,7 @@ void worker::after_switch() noexcept {
 
 /// Nobody is ready: the worker's own context, or who joins `me` at its end and is ready as soon as that is concluded.
 [[gnu::noinline]] context* worker::enter_other(fiber_block& me, bool final) noexcept {
-  if (context* const joiner = final && switches_.get() < look_at_ ? enter_joiner(me) : nullptr) return joiner;
+  if (context* const joiner = final && !must_look() ? enter_joiner(me) : nullptr) return joiner;
   running_.store(nullptr, relaxed);  // mm:worker-running
   return &root_;
 }
@@ -138,7 +138,7 @@ context* worker::enter_joiner(fiber_block& me) noexcept {
 
 void worker::push_outside(fiber_block* f) noexcept { home.injected.push(f); }
 
-fiber_block* worker::pick_next() noexcept { return switches_.get() < look_at_ ? pick_queued() : pick_after_look(); }
+fiber_block* worker::pick_next() noexcept { return must_look() ? pick_after_look() : pick_queued(); }
 
 fiber_block* worker::pick_queued() noexcept {
   if (next_.load(relaxed) != nullptr && lifo_uses_ < lifo_limit) {  // mm:lifo-slot
@@ -175,7 +175,13 @@ fiber_block* worker::pick_queued() noexcept {
 }
 
 void worker::choose_next_look() noexcept {
-  look_at_ = std::min({poll_at_, outside_at_, time_at_.load(relaxed)});  // mm:time-at
+  for (std::uint64_t timed = time_at_.load(relaxed);;) {                   // mm:time-at
+    look_at_.exchange(std::min({poll_at_, outside_at_, timed}), seq_cst);  // mm:look-at
+    // A recording that begins now is seen here, or what it stores there comes later.
+    const std::uint64_t still = time_at_.load(seq_cst);  // mm:time-at
+    if (still == timed) return;
+    timed = still;
+  }
 }
 
 /// Fibers of a crowd come round so rarely that no cache holds them. Only a hint: a thief may have them by now, and so
@@ -221,9 +227,9 @@ fiber_block* worker::take_stuck_next(std::uint64_t seen_switches) noexcept {
 worker* worker::yield(fiber_block& me) noexcept {
   const auto alone = [this] {
     const tsan_section on_thread(tsan.self());
-    return switches_.get() < look_at_ && !has_work() && !home.options_.force_migrate;
+    return !must_look() && !has_work() && !home.options_.force_migrate;
   };
-  if (me.callbacks == 0 && alone()) {
+  if (alone() && me.callbacks == 0) {
     check_no_initialiser();
     switches_.add();  // nobody else: stay, but come closer to the next look outside
     return this;

@@ -90,7 +90,10 @@ class worker {
   [[nodiscard]] bool ask(stack_probe& p) noexcept;
   [[nodiscard]] stack_probe* take_probe() noexcept { return probe_.exchange(nullptr, acquire); }  // mm:probe
   /// Each one, as long as there is a recording. Any thread.
-  void time_slices_from_now() noexcept { time_at_.store(0, relaxed); }  // mm:time-at
+  void time_slices_from_now() noexcept {
+    time_at_.store(0, seq_cst);  // mm:time-at
+    look_at_.store(0, seq_cst);  // mm:look-at
+  }
   /// On its thread, for rare events: those of every switch are recorded where it is timed.
   void record(trace_kind kind, std::uint64_t fiber = 0, std::uint64_t arg = 0) noexcept;
   /// Fiber side: from here on `r`'s fiber may be switched out. False: it must not, or is in a region already.
@@ -152,6 +155,7 @@ class worker {
   fiber_block* pick_next() noexcept;
   [[gnu::always_inline]] inline fiber_block* pick_queued() noexcept;
   fiber_block* pick_after_look() noexcept;
+  [[nodiscard]] bool must_look() const noexcept { return switches_.get() >= look_at_.load(relaxed); }  // mm:look-at
   void choose_next_look() noexcept;
   fiber_block* fetch_after(fiber_block* f) const noexcept;
   fiber_block* next_for_root() noexcept;
@@ -198,7 +202,7 @@ class worker {
   nanos slice_began_ = 0;  // of one that is timed
   // Values of switches_: at the first of the others, pick_next() does not go straight to the queues; then the root must
   // poll; the queues of others' fibers are looked at; and a slice is timed (time_at_).
-  std::uint64_t look_at_ = look_interval;
+  atomic<std::uint64_t> look_at_{look_interval};
   std::uint64_t poll_at_ = poll_interval_min;
   std::uint64_t outside_at_ = look_interval;
   std::uint32_t poll_interval_ = poll_interval_min;
