@@ -20,6 +20,7 @@ namespace sennit::inline v0::detail {
 namespace {
 
 constexpr nanos takeover_after = 1'000'000;       // a poller that nobody looked at for so long is taken over
+constexpr nanos without_reports = 10'000'000;     // between the ticks for one worker whose stalls nobody wants to know
 constexpr nanos report_interval = 1'000'000'000;  // at most one stall report a second
 constexpr std::size_t room_in_log = 1'800;        // for a backtrace: innermost frames are kept
 constexpr nanos look_interval = 1'000'000'000;    // between two searches for a deadlock at least, and
@@ -62,7 +63,9 @@ void monitor::run() noexcept {
   host& outside = watched_.outside();
   // One worker: nobody could run what a takeover makes ready, only the report is left.
   const nanos stall = watched_.settings().stall_threshold.count();
-  const nanos period = watched_.workers().size() > 1 ? takeover_after : std::max<nanos>(stall / 2, takeover_after);
+  const nanos period = watched_.workers().size() > 1 ? takeover_after
+                       : stall > 0                   ? std::max<nanos>(stall / 2, takeover_after)
+                                                     : without_reports;
   next_look_ = outside.now();
   int calm = 0;
   while (stop_.load(seq_cst) == 0) {  // mm:monitor-stop
