@@ -2,6 +2,13 @@
 
 namespace sennit::inline v0::detail {
 
+void unblock(int signal) noexcept {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, signal);
+  ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
 bool was_sent(const siginfo_t& info) noexcept {
 #if defined(__APPLE__)
   return info.si_code <= 0 || info.si_code >= SI_USER;  // SI_USER and those above: 0x10001 and up

@@ -1,6 +1,5 @@
 #include "sched/preemption.hpp"
 
-#include <pthread.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -53,13 +52,6 @@ void install() noexcept {
 }
 
 }  // namespace
-
-void accept_preemption() noexcept {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, preempt_signal);
-  ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
-}
 
 preempt_region::preempt_region(std::chrono::nanoseconds slice, const void* code) noexcept : module_(module_of(code)) {
   worker* const w = SENNIT_TSAN ? nullptr : this_worker();

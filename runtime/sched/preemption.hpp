@@ -6,7 +6,4 @@ namespace sennit::inline v0::detail {
 
 inline constexpr int preempt_signal = SIGVTALRM;
 
-/// On a worker's thread, once.
-void accept_preemption() noexcept;
-
 }  // namespace sennit::inline v0::detail

@@ -1,6 +1,5 @@
 #include "sched/stack_probe.hpp"
 
-#include <pthread.h>
 #include <unistd.h>
 #include <unwind.h>
 
@@ -89,13 +88,6 @@ void install() {
 }
 
 }  // namespace
-
-void accept_probes() noexcept {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, probe_signal);
-  ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
-}
 
 void answer_probe(worker& w, std::uintptr_t from) noexcept {
   if (stack_probe* const p = w.take_probe(); p != nullptr) answer(*p, w, from, true);

@@ -29,9 +29,6 @@ struct probed_stack {
   std::vector<const void*> frames;  // as return addresses, innermost first
 };
 
-/// On a worker's thread, once.
-void accept_probes() noexcept;
-
 /// In a handler of another signal, on w's thread, that does not let go: if somebody asks, the answer is the stack from
 /// the interrupted place `from` on.
 void answer_probe(worker& w, std::uintptr_t from) noexcept;

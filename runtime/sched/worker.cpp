@@ -5,6 +5,7 @@
 #include "base/check.hpp"
 #include "base/probes.hpp"
 #include "base/sanitizer.hpp"
+#include "base/signal_chain.hpp"
 #include "base/system.hpp"
 #include "context/tsan_section.hpp"
 #include "sched/current.hpp"
@@ -245,8 +246,8 @@ void worker::run() noexcept {
   live_ = thread_exception_state();
   const alt_stack signal_stack;
   const thread_stack_known stack;
-  accept_probes();
-  accept_preemption();
+  unblock(probe_signal);
+  unblock(preempt_signal);
   now_.store(home.outside().now(), relaxed);  // mm:worker-now
   while (fiber_block* f = next_for_root()) execute(f);
   stacks.flush();
