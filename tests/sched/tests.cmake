@@ -20,7 +20,7 @@ set(fused api/fiber.cpp api/runtime.cpp api/this_fiber.cpp sched/current.cpp sch
   sched/worker.cpp sched/worker_fibers.cpp sched/worker_search.cpp)
 list(TRANSFORM fused PREPEND ${PROJECT_SOURCE_DIR}/runtime/)
 target_sources(test_sched_o3 PRIVATE ${fused})
-set_source_files_properties(${fused} worker_id_o3_test.cpp PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
+set_source_files_properties(${fused} ${CMAKE_CURRENT_LIST_DIR}/worker_id_o3_test.cpp PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
 target_compile_options(test_sched_o3 PRIVATE -O3)
 target_compile_definitions(test_sched_o3 PRIVATE $<$<BOOL:${SENNIT_DEBUG_CHECKS}>:SENNIT_DEBUG_CHECKS=1>)
 include(CheckIPOSupported)
