@@ -207,6 +207,12 @@ GROUPS = {
             results=(("tail_64_capacity", "1/s", "higher"),
                      *((f"tail_64_at_{part}_{quantile}", "us", "lower")
                        for part in (50, 80) for quantile in ("p50", "p99", "p999")))),
+        benchmark(
+            "echo_64_scaling",
+            "echo_64 on one worker, then on two, of a server that shares two CPUs with the load, which has none of its "
+            "own; CPU time of the server per message. sennit: tcp_server, which has a listener for each worker",
+            "the epoll loop of the others: one thread, then two with a listener each", workers=2, load="echo",
+            results=(("echo_64_1_worker", "ns", "lower"), ("echo_64_2_workers", "ns", "lower"))),
         echo("echo_64_pipelined", "64 connections, each with 16 messages of 64 bytes under way"),
         echo("echo_64_4k", "64 connections, each with one message of 4 KiB under way"),
     ),

@@ -163,6 +163,8 @@ struct server {
 inline constexpr std::string_view echo_names[] = {"echo_1",     "echo_64",           "echo_1000", "echo_9900",
                                                   "echo_64_4k", "echo_64_pipelined", "tail_64"};
 inline constexpr std::string_view idle_names[] = {"idle_9900"};
+/// For this one it serves on two workers.
+inline constexpr std::string_view scaling_names[] = {"echo_64_scaling"};
 /// Of the group io, made by echo_load.
 inline constexpr std::string_view churn_names[] = {"tcp_churn"};
 /// Of the group http, made by bench/http_load.py; for the bare ones a server does not parse what it is asked.

@@ -2,10 +2,10 @@
 //
 // usage: echo_load SERVER NAME SECONDS
 //
-// Starts `SERVER --serve` (idle_9900: --serve-idle; tcp_churn: --serve-churn), which prints "PORT n" and echoes what
-// its connections say, or prints "cannot REASON"; it stays on the CPUs that this process is started on, while the load
-// takes the others and never sleeps. Each connection has so many messages under way and sends another for each that is
-// back, as soon as it is; every byte is checked.
+// Starts `SERVER --serve` (idle_9900: --serve-idle; echo_64_scaling: --serve-2 too; tcp_churn: --serve-churn), which
+// prints "PORT n" and echoes what its connections say, or prints "cannot REASON"; it stays on the CPUs that this
+// process is started on, while the load takes the others, if there are any, and never sleeps. Each connection has so
+// many messages under way and sends another for each that is back, as soon as it is; every byte is checked.
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -269,16 +269,17 @@ void tcp_churn(const char* path, double seconds) {
   });
 }
 
-void measure(const workload& w, const char* path, double seconds) {
+/// CPU time of a server for each message, reported as `name`.
+void measure(const workload& w, std::string_view name, const char* path, const char* how, double seconds) {
   need_connections(w.connections);
-  const server_process server(path, "--serve");
+  const server_process server(path, how);
   leave_these_cpus();
   connections load(w, seconds > 0 ? w.connections : std::min(w.connections, std::size_t{64}), server.port());
   load.run(seconds / 4);
   load.latencies.clear();
   const double begin = server.cpu_seconds();
   const std::uint64_t count = load.run(seconds);
-  report(std::string(w.name).c_str(), (server.cpu_seconds() - begin) * 1e9 / static_cast<double>(count));
+  report(std::string(name).c_str(), (server.cpu_seconds() - begin) * 1e9 / static_cast<double>(count));
   if (w.connections == 1) report("echo_1_p50", median(load.latencies));
 }
 
@@ -288,7 +289,8 @@ int main(int argc, char** argv) {
   const std::string_view name = argc == 4 ? argv[2] : "";
   const auto* const found =
       std::find_if(std::begin(workloads), std::end(workloads), [&](auto& w) { return w.name == name; });
-  if (found == std::end(workloads) && name != "idle_9900" && name != "tail_64" && name != "tcp_churn") {
+  if (found == std::end(workloads) && name != "idle_9900" && name != "tail_64" && name != "tcp_churn" &&
+      name != "echo_64_scaling") {
     std::fprintf(stderr, "usage: %s SERVER NAME SECONDS\n", argv[0]);
     return 2;
   }
@@ -300,8 +302,12 @@ int main(int argc, char** argv) {
       tail_64(argv[1], seconds);
     } else if (name == "tcp_churn") {
       tcp_churn(argv[1], seconds);
+    } else if (name == "echo_64_scaling") {
+      constexpr workload w{"echo_64_scaling", 64, 64, 1};
+      measure(w, "echo_64_1_worker", argv[1], "--serve", seconds);
+      measure(w, "echo_64_2_workers", argv[1], "--serve-2", seconds);
     } else {
-      measure(*found, argv[1], seconds);
+      measure(*found, found->name, argv[1], "--serve", seconds);
     }
   } catch (const cannot& e) {
     std::printf("cannot %s\n", e.what());

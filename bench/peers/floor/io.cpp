@@ -165,14 +165,9 @@ constexpr benchmark benchmarks[] = {
 #endif
 };
 
-}  // namespace
-
-/// The server of the group echo: one buffer for all, and 64 bytes for an idle connection, which any server has.
-void serve_echo(bool idle) {
+/// One buffer for all connections, and 64 bytes for an idle one, which any server has.
+void echo_loop(int listener, bool idle) {
   const auto data = [](int fd) { return reinterpret_cast<void*>(static_cast<std::intptr_t>(fd)); };
-  const int listener = local_socket(SOCK_STREAM, 0, false);
-  if (::listen(listener, 4096) != 0) fail("listen");
-  say_port(local_port(listener));
   const epoll_set set;
   set.add(listener, data(listener));
   std::array<std::byte, echo_buffer> bytes;
@@ -195,6 +190,24 @@ void serve_echo(bool idle) {
     }
     return true;
   });
+}
+
+}  // namespace
+
+/// The server of the group echo: a listener and a loop for each thread, of which this is the last.
+void serve_echo(bool idle, unsigned threads) {
+  std::uint16_t port = 0;
+  const auto listener = [&] {
+    const int fd = local_socket(SOCK_STREAM, port, false);
+    if (::listen(fd, 4096) != 0) fail("listen");
+    port = local_port(fd);
+    return fd;
+  };
+  std::vector<std::jthread> others;
+  while (--threads > 0) others.emplace_back(echo_loop, listener(), idle);
+  const int mine = listener();
+  say_port(port);
+  echo_loop(mine, idle);
 }
 
 /// The server of tcp_churn.

@@ -10,7 +10,7 @@
 #include "common/program.hpp"
 #include "floor/two_stacks.hpp"
 
-void serve_echo(bool idle);  // io.cpp
+void serve_echo(bool idle, unsigned threads = 1);  // io.cpp
 void serve_churn();
 void serve_http();  // http.cpp
 
@@ -99,6 +99,7 @@ constexpr bench::benchmark benchmarks[] = {
 constexpr bench::server servers[] = {
     {"--serve", bench::echo_names, [] { serve_echo(false); }},
     {"--serve-idle", bench::idle_names, [] { serve_echo(true); }},
+    {"--serve-2", bench::scaling_names, [] { serve_echo(false, 2); }},
     {"--serve-churn", bench::churn_names, serve_churn},
     {"--serve-http", bench::http_names, serve_http},
     {"--serve-http-bare", bench::http_bare_names, serve_http},

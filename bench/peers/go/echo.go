@@ -7,7 +7,8 @@ import (
 	"runtime"
 )
 
-var echoes = []string{"echo_1", "echo_64", "echo_1000", "echo_9900", "echo_64_4k", "echo_64_pipelined", "idle_9900", "tail_64"}
+var echoes = []string{"echo_1", "echo_64", "echo_1000", "echo_9900", "echo_64_4k", "echo_64_pipelined", "idle_9900", "tail_64",
+	"echo_64_scaling"}
 
 func session(c net.Conn) {
 	defer c.Close()
@@ -56,8 +57,8 @@ func listen() net.Listener {
 	return listener
 }
 
-func serve(session func(c net.Conn)) {
-	runtime.GOMAXPROCS(1)
+func serve(workers int, session func(c net.Conn)) {
+	runtime.GOMAXPROCS(workers)
 	listener := listen()
 	for {
 		c, err := listener.Accept()

@@ -283,13 +283,16 @@ func main() {
 		return
 	}
 	if len(os.Args) == 2 && os.Args[1] == "--serve" {
-		serve(session)
+		serve(1, session)
+	}
+	if len(os.Args) == 2 && os.Args[1] == "--serve-2" {
+		serve(2, session)
 	}
 	if len(os.Args) == 2 && os.Args[1] == "--serve-idle" {
-		serve(idleSession)
+		serve(1, idleSession)
 	}
 	if len(os.Args) == 2 && os.Args[1] == "--serve-churn" {
-		serve(churnSession)
+		serve(1, churnSession)
 	}
 	if len(os.Args) == 2 && os.Args[1] == "--serve-http" {
 		serveHTTP()

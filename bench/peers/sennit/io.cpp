@@ -166,6 +166,15 @@ void serve_echo(bool idle) {
   });
 }
 
+/// The server of echo_64_scaling.
+void serve_echo_on_two() {
+  sennit::run({.workers = 2, .stall_threshold = {}}, [] {
+    sennit::tcp_server server("127.0.0.1:0", [](sennit::tcp_stream stream) { echo(stream); });
+    say_port(server.local_endpoint().port());
+    sennit::event().wait();
+  });
+}
+
 /// The server of tcp_churn.
 void serve_churn() {
   sennit::run({.workers = 1, .stall_threshold = {}}, [] {

@@ -10,6 +10,7 @@
 #include "common/program.hpp"
 
 void serve_echo(bool idle);  // io.cpp
+void serve_echo_on_two();
 void serve_churn();
 void serve_http();  // http.cpp
 void serve_http_bare();
@@ -163,6 +164,7 @@ constexpr bench::benchmark benchmarks[] = {
 constexpr bench::server servers[] = {
     {"--serve", bench::echo_names, [] { serve_echo(false); }},
     {"--serve-idle", bench::idle_names, [] { serve_echo(true); }},
+    {"--serve-2", bench::scaling_names, serve_echo_on_two},
     {"--serve-churn", bench::churn_names, serve_churn},
     {"--serve-http", bench::http_names, serve_http},
     {"--serve-http-bare", bench::http_bare_names, serve_http_bare},

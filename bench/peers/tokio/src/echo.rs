@@ -2,7 +2,8 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-pub const NAMES: [&str; 8] = ["echo_1", "echo_64", "echo_1000", "echo_9900", "echo_64_4k", "echo_64_pipelined", "idle_9900", "tail_64"];
+pub const NAMES: [&str; 9] =
+    ["echo_1", "echo_64", "echo_1000", "echo_9900", "echo_64_4k", "echo_64_pipelined", "idle_9900", "tail_64", "echo_64_scaling"];
 
 async fn session(mut stream: TcpStream) -> std::io::Result<()> {
     stream.set_nodelay(true)?;

@@ -279,6 +279,11 @@ fn main() {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
             runtime.block_on(echo::serve(how == "--serve-idle")).unwrap()
         }
+        ["--serve-2"] => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_io().build().unwrap();
+            let serving = runtime.spawn(echo::serve(false)); // as a task: block_on() would serve on a third thread
+            runtime.block_on(serving).unwrap().unwrap()
+        }
         [name, seconds] if seconds.parse::<f64>().is_ok() => {
             let runtime = match name {
                 "ping_pong_2_workers" | "yield_1k_2_workers" | "skynet_1m_2_workers" | "steal_2_workers" => {
@@ -289,6 +294,6 @@ fn main() {
             let task = run(name.to_string(), seconds.parse().unwrap());
             runtime.unwrap().block_on(async { spawn(task).await.unwrap() })
         }
-        _ => fail("usage: tokio --version | --list | --serve | --serve-idle | NAME SECONDS"),
+        _ => fail("usage: tokio --version | --list | --serve | --serve-2 | --serve-idle | NAME SECONDS"),
     }
 }
