@@ -281,8 +281,11 @@ fiber_block* worker::next_for_root() noexcept {
     }
     if (take_from_outside()) continue;
     if (home.state() == scheduler::phase::stopping) return nullptr;
-    maintain();
-    if (!has_work() && !search()) sleep();
+    if (poll_pays_) {
+      maintain();
+      poll_pays_ = has_work();
+    }
+    if (!has_work() && !(poll_pays_ = search())) sleep();
   }
 }
 

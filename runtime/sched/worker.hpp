@@ -228,6 +228,7 @@ class worker {
   spin_lock thread_lock_;  // held while the thread is sent a signal
   bool joined_ SENNIT_GUARDED_BY(thread_lock_) = false;
   bool searching_ = false;
+  bool poll_pays_ = true;  // when there is nothing to run: a look at the poller before it goes to sleep there
   bool started_ = false;
   pthread_t thread_{};
 };

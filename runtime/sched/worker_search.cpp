@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t crowd_of_timers = 64;
 constexpr nanos timer_slack = 50'000;  // the kernel's own for threads
+constexpr nanos brief_sleep = 5'000;   // so short that something was there at once
 
 }  // namespace
 
@@ -81,10 +82,12 @@ void worker::sleep() noexcept {
     if (woken || !mailbox_.empty() || home.state() == scheduler::phase::stopping) timeout = 0;
     counters.sleeps.add();
     record(trace_kind::sleep);
-    const nanos slept = asleep_.load(relaxed);             // mm:worker-asleep
-    asleep_.store(slept - home.outside().now(), relaxed);  // mm:worker-asleep
+    const nanos slept = asleep_.load(relaxed);  // mm:worker-asleep
+    const nanos begin = home.outside().now();
+    asleep_.store(slept - begin, relaxed);  // mm:worker-asleep
     poll_locked(timeout, out);
     asleep_.store(asleep(last_poll()), relaxed);  // mm:worker-asleep
+    poll_pays_ = last_poll() - begin < brief_sleep;
     record(trace_kind::wake);
   }
   sleep_word_.exchange(0, seq_cst);  // mm:sleep-word: synchronises with the waker whose 2 it may overwrite

@@ -160,5 +160,34 @@ TEST(tcp_counts, a_request_costs_one_recv_one_send_and_a_fraction_of_a_poll) {
   serving.join();
 }
 
+TEST(tcp_counts, a_request_now_and_then_costs_one_poll) {
+  // The server sleeps in its poller between requests, and does not look there before it does.
+  const std::size_t requests = std::max<std::size_t>(scaled(10'000), 200);
+  sennit::runtime server({.workers = 1});
+  tcp_listener listener;
+  server.run([&] { listener = tcp_listener::bind("127.0.0.1:0"); });
+  auto serving = server.spawn([&] {
+    auto c = listener.accept();
+    std::array<std::byte, 1> b;
+    while (c.read_some(b) == 1) c.write_all(b);
+  });
+  auto client = tcp_stream::connect(listener.local_endpoint());  // on this thread: no poller of a runtime knows it
+  std::array<std::byte, 1> b{};
+  const auto request = [&] {
+    const std::uint64_t sleeps = server.stats().sleeps;
+    client.write_all(b);
+    client.read_exact(b);
+    until([&] { return server.stats().sleeps > sleeps; });
+    // A sleep that is over at once would make it look first the next time.
+    for (const auto since = std::chrono::steady_clock::now(); std::chrono::steady_clock::now() - since < 20us;) {}
+  };
+  for (int i = 0; i < 3; ++i) request();
+  const std::uint64_t before = server.stats().polls;
+  for (std::size_t i = 0; i < requests; ++i) request();
+  EXPECT_LE(static_cast<double>(server.stats().polls - before), 1.5 * static_cast<double>(requests));
+  client.close();
+  serving.join();
+}
+
 }  // namespace
 }  // namespace sennit::test
