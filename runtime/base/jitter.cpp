@@ -4,7 +4,6 @@
 #include <cstdlib>
 
 #include "base/atomic.hpp"
-#include "base/random.hpp"
 
 #if defined(SENNIT_JITTER)
 namespace sennit::inline v0::detail {
@@ -23,9 +22,9 @@ constinit thread_local std::uint64_t state = 0;
   // The address of the thread_local gives each thread a sequence of its own; noinline keeps it from being cached over
   // a switch.
   if (state == 0) state = (seed() * 0x9e3779b97f4a7c15ULL) ^ reinterpret_cast<std::uintptr_t>(&state);
-  random_source source(state);
-  const std::uint32_t dice = source.next();
-  state = (state * 6364136223846793005ULL + 1442695040888963407ULL) | 1;
+  // Nothing is called that ThreadSanitizer looks into: handlers of signals come here, and their stack has no owner.
+  state = state * 6364136223846793005ULL + 1442695040888963407ULL;  // Knuth's MMIX
+  const auto dice = static_cast<std::uint32_t>(state >> 33);
   if (dice % 4096 == 0) {
     ::sched_yield();
   } else if (dice % 256 == 0) {
