@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <thread>
+#include <vector>
 
 #include <sennit/sennit.hpp>
 
@@ -103,8 +104,12 @@ TEST_P(tcp_close, the_number_stays_taken_while_a_call_is_under_way) {
     other.join();
     EXPECT_NE(foreign.a.get(), number);
     EXPECT_EQ(::read(foreign.a.get(), b.data(), 1), 1);
-    const auto next = unix_pair();
-    EXPECT_EQ(next.a.get(), number) << "closed, once nobody used it";
+    // Now it is closed, and given to one of the next. UBSan has pipes of its own for a moment, on any thread.
+    std::vector<fd_pair> next;
+    while (next.size() < 16 && (next.empty() || (next.back().a.get() != number && next.back().b.get() != number))) {
+      next.push_back(unix_pair());
+    }
+    EXPECT_LT(next.size(), 16U);
   });
 }
 
