@@ -32,6 +32,13 @@ inline int local_socket(int type, std::uint16_t port, bool connected) {
   return fd;
 }
 
+/// One that listens, with room for all who knock at once.
+inline int listening_socket(std::uint16_t port) {
+  const int fd = local_socket(SOCK_STREAM, port, false);
+  if (::listen(fd, 4096) != 0) fail("listen");
+  return fd;
+}
+
 inline std::uint16_t local_port(int fd) {
   sockaddr_in at{};
   socklen_t size = sizeof at;

@@ -13,8 +13,7 @@ void serve_http() {
     int fd;
     request_counter requests;
   };
-  session listener{local_socket(SOCK_STREAM, 0, false), {}};
-  if (::listen(listener.fd, 4096) != 0) fail("listen");
+  session listener{listening_socket(0), {}};
   say_port(local_port(listener.fd));
   const epoll_set set;
   set.add(listener.fd, &listener);

@@ -26,8 +26,7 @@ void measure_loops(unsigned threads, const char* name, int type, double seconds,
   std::uint16_t port = 0;
   std::vector<std::jthread> servers;
   for (unsigned i = 0; i < threads; ++i) {
-    const int fd = local_socket(type, port, false);
-    if (type == SOCK_STREAM && ::listen(fd, 4096) != 0) fail("listen");
+    const int fd = type == SOCK_STREAM ? listening_socket(port) : local_socket(type, port, false);
     port = local_port(fd);
     servers.emplace_back([&, fd] { serve(fd); });
   }
@@ -198,8 +197,7 @@ void echo_loop(int listener, bool idle) {
 void serve_echo(bool idle, unsigned threads) {
   std::uint16_t port = 0;
   const auto listener = [&] {
-    const int fd = local_socket(SOCK_STREAM, port, false);
-    if (::listen(fd, 4096) != 0) fail("listen");
+    const int fd = listening_socket(port);
     port = local_port(fd);
     return fd;
   };
@@ -212,8 +210,7 @@ void serve_echo(bool idle, unsigned threads) {
 
 /// The server of tcp_churn.
 void serve_churn() {
-  const int listener = local_socket(SOCK_STREAM, 0, false);
-  if (::listen(listener, 4096) != 0) fail("listen");
+  const int listener = listening_socket(0);
   say_port(local_port(listener));
   answer_once(listener, ::eventfd(0, EFD_CLOEXEC));
 }

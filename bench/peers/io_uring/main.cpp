@@ -115,8 +115,7 @@ class ring {
 
 void serve() {
   ring all;
-  const int listener = local_socket(SOCK_STREAM, 0, false);
-  if (::listen(listener, 4096) != 0) fail("listen");
+  const int listener = listening_socket(0);
   say_port(local_port(listener));
   all.accept(listener);
   for (;;) {
