@@ -62,6 +62,7 @@ class parked_fibers {
           gate_.wait();
           ++gone_;
         });
+        if (i % 256 == 255) this_fiber::yield();  // else a worker's queue has room for them all, for good
       }
     });
     must(spin_until([&] { return rt.stats().parks - before_ >= count; }, 100s), "the fibers do not park");
