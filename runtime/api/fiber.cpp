@@ -65,6 +65,7 @@ bool wait_done(fiber_block& f, wait_bound until, ambient_stops stops) SENNIT_NO_
 
 void rethrow_failure(fiber_block& f) {
   // Ended, and only the handle's owner joins: nobody else touches the result.
+  if (!f.has_rare.load(relaxed)) return;  // mm:block-rare
   if (f.failure != nullptr) std::rethrow_exception(std::exchange(f.failure, nullptr));
 }
 
@@ -111,8 +112,10 @@ fiber_block* spawn(task&& work, spawn_options o) {
   f->forks = fork_generation();
   f->id = new_id();
   f->where = o.attrs.where;
-  f->stop_state = std::move(o.stop);
-  f->exits = {};  // one that was given up has left its own behind
+  if (o.stop.stop_possible()) {
+    f->set_rare();
+    f->stop_state = std::move(o.stop);
+  }
   f->set_name(o.attrs.name);
   f->give_work(std::move(work));
   f->locals = locals.release();
@@ -174,7 +177,10 @@ void join_and_check(fiber_block* block) noexcept {
 
 stop_source stop_source_of(fiber_block* block) {
   const spin_guard guard(block->joiners.lock);
-  if (!block->stop_state.stop_possible()) block->stop_state = stop_source();
+  if (!block->stop_state.stop_possible()) {
+    block->set_rare();
+    block->stop_state = stop_source();
+  }
   return block->stop_state;
 }
 

@@ -1,19 +1,18 @@
 #include "fiber/block_slab.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <functional>
 #include <memory>
 #include <new>
+#include <utility>
 
 #include "base/check.hpp"
 #include "stack/guard.hpp"
 
 namespace sennit::inline v0::detail {
 
-block_slab& block_slab::of(fiber_block& block) noexcept {
-  const auto at = reinterpret_cast<std::uintptr_t>(&block) & ~(chunk_bytes - 1);
-  return *reinterpret_cast<chunk*>(at)->owner;
-}
+block_slab& block_slab::of(fiber_block& block) noexcept { return *chunk::of(block).owner; }
 
 block_slab::~block_slab() {
   for (chunk* c : chunks_) {
@@ -54,39 +53,49 @@ bool block_slab::grow() noexcept {
   auto* const made = ::new (fresh_.data()) chunk{this};
   fresh_ = fresh_.subspan(chunk_bytes);
   chunks_.push_back(made);
-  for (std::size_t i = blocks_per_chunk; i-- > 0;) push(::new (&made->block(i)) fiber_block);
+  for (std::size_t i = blocks_per_chunk; i-- > 0;) push(*::new (&made->block(i)) fiber_block);
   return true;
 }
 
 fiber_block* block_slab::pop() noexcept {
-  fiber_block* b = free_;
-  free_ = b->next;
+  chunk& c = *free_;
+  fiber_block& b = c.block(c.free[--c.free_count]);
+  if (c.free_count == 0) free_ = c.next_free;
   --free_count_;
-  return b;
+  return &b;
 }
 
-void block_slab::push(fiber_block* block) noexcept {
-  block->next = free_;
-  free_ = block;
+void block_slab::push(fiber_block& block) noexcept {
+  chunk& c = chunk::of(block);
+  if (c.free_count == 0) c.next_free = std::exchange(free_, &c);
+  c.free[c.free_count++] = static_cast<std::uint8_t>(&block - &c.block(0));
   ++free_count_;
+}
+
+fiber_block* block_slab::take() noexcept {
+  const spin_guard guard(lock_);
+  return free_ != nullptr || grow() ? pop() : nullptr;
+}
+
+bool block_slab::refill(block_cache& cache) noexcept {
+  const spin_guard guard(lock_);
+  if (free_ == nullptr && !grow()) return false;
+  while (cache.count < batch && free_ != nullptr) cache.blocks[cache.count++] = pop();
+  std::reverse(cache.blocks.begin(), cache.blocks.begin() + cache.count);  // they come as pop() gave them
+  return true;
 }
 
 fiber_block* block_slab::allocate(block_cache* cache) noexcept {
   fiber_block* b = nullptr;
-  if (cache != nullptr && cache->head != nullptr) {
-    b = cache->head;
-    cache->head = b->next;
-    --cache->count;
+  if (cache == nullptr) {
+    b = take();
+    if (b == nullptr) return nullptr;
   } else {
-    const spin_guard guard(lock_);
-    if (free_ == nullptr && !grow()) return nullptr;
-    b = pop();
-    while (cache != nullptr && cache->count < batch && free_ != nullptr) {
-      fiber_block* extra = pop();
-      extra->next = cache->head;
-      cache->head = extra;
-      ++cache->count;
-    }
+    if (cache->count == 0 && !refill(*cache)) [[unlikely]]
+      return nullptr;
+    b = cache->blocks[--cache->count];
+    // Where many are spawned, no cache holds what comes after these.
+    if (cache->count >= fetched_ahead) cache->blocks[cache->count - fetched_ahead]->fetch<0, 4>();
   }
   b->state.restart();
   b->next = nullptr;
@@ -94,34 +103,28 @@ fiber_block* block_slab::allocate(block_cache* cache) noexcept {
 }
 
 void block_slab::release(fiber_block* block, block_cache* cache) noexcept {
-  if (cache != nullptr && cache->count < 2 * batch) {
-    block->next = cache->head;
-    cache->head = block;
-    ++cache->count;
+  if (cache != nullptr) {
+    if (cache->count == cache->blocks.size()) [[unlikely]]
+      spill(*cache, batch);
+    cache->blocks[cache->count++] = block;
     return;
   }
   bool last = false;
   {
     const spin_guard guard(lock_);
-    push(block);
-    for (std::size_t i = 0; cache != nullptr && i < batch; ++i) {
-      fiber_block* extra = cache->head;
-      cache->head = extra->next;
-      --cache->count;
-      push(extra);
-    }
-    last = closed_ && free_count_ == chunks_.size() * blocks_per_chunk;
+    push(*block);
+    last = all_free();
   }
   if (last) delete this;
 }
 
-void block_slab::flush(block_cache& cache) noexcept {
+/// The oldest go: what ended last is warm.
+void block_slab::spill(block_cache& cache, std::uint32_t count) noexcept {
   const spin_guard guard(lock_);
-  while (fiber_block* b = cache.head) {
-    cache.head = b->next;
-    push(b);
-  }
-  cache.count = 0;
+  const auto from = cache.blocks.begin();
+  for (std::uint32_t i = 0; i < count; ++i) push(*cache.blocks[i]);
+  std::copy(from + count, from + cache.count, from);
+  cache.count -= count;
 }
 
 void block_slab::close() noexcept {
@@ -129,7 +132,7 @@ void block_slab::close() noexcept {
   {
     const spin_guard guard(lock_);
     closed_ = true;
-    last = free_count_ == chunks_.size() * blocks_per_chunk;
+    last = all_free();
   }
   if (last) delete this;
 }

@@ -1,6 +1,8 @@
 #pragma once
 // Where control blocks come from: dense, type-stable, enumerable.
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -8,10 +10,10 @@
 
 namespace sennit::inline v0::detail {
 
-/// A worker's private supply of free blocks; touched by that worker only.
+/// A worker's private supply of free blocks; touched by that worker only. Last in, first out.
 struct block_cache {
-  fiber_block* head = nullptr;
-  std::size_t count = 0;
+  std::uint32_t count = 0;
+  std::array<fiber_block*, 64> blocks;
 };
 
 /// One per runtime; any thread. Chunks stay mapped until the slab goes. A slab whose runtime is gone lives on until the
@@ -31,7 +33,7 @@ class block_slab {
   fiber_block* allocate(block_cache* cache) noexcept;
   /// Returns a block with no references.
   void release(fiber_block* block, block_cache* cache) noexcept;
-  void flush(block_cache& cache) noexcept;
+  void flush(block_cache& cache) noexcept { spill(cache, cache.count); }
 
   /// The slab that owns `block`.
   static block_slab& of(fiber_block& block) noexcept;
@@ -59,13 +61,22 @@ class block_slab {
  private:
   friend struct debug_layout;
   static constexpr std::size_t huge_page = std::size_t{2} * 1024 * 1024;
-  static constexpr std::size_t batch = 32;
+  static constexpr std::uint32_t batch = 32;  // blocks that move at once between a cache and the slab
 
-  /// Aligned to its size, so that a block finds its slab; the first slot is the header.
+  /// Aligned to its size, so that a block finds its slab; the first slot is the header. Which blocks are free stands
+  /// there and not in them: to look for one that is in no cache costs more than a spawn.
   struct chunk {
     block_slab* owner;
+    chunk* next_free = nullptr;  // of those that have a free block
+    std::uint32_t free_count = 0;
+    std::array<std::uint8_t, blocks_per_chunk> free{};
+
     fiber_block& block(std::size_t i) noexcept { return reinterpret_cast<fiber_block*>(this)[i + 1]; }
+    static chunk& of(fiber_block& b) noexcept {
+      return *reinterpret_cast<chunk*>(reinterpret_cast<std::uintptr_t>(&b) & ~(chunk_bytes - 1));
+    }
   };
+  static_assert(sizeof(chunk) <= sizeof(fiber_block) && blocks_per_chunk <= 256);
 
   template <class F>
   static void each_of(chunk& c, F&& f) {
@@ -78,18 +89,27 @@ class block_slab {
     return number == 0 ? huge_page : 16 * huge_page;
   }
 
+  static constexpr std::uint32_t fetched_ahead = 2;
+
   block_slab() = default;
   ~block_slab();
   bool map_region() noexcept SENNIT_REQUIRES(lock_);
   bool grow() noexcept SENNIT_REQUIRES(lock_);
   fiber_block* pop() noexcept SENNIT_REQUIRES(lock_);
-  void push(fiber_block* block) noexcept SENNIT_REQUIRES(lock_);
+  void push(fiber_block& block) noexcept SENNIT_REQUIRES(lock_);
+  fiber_block* take() noexcept;
+  [[gnu::noinline]] bool refill(block_cache& cache) noexcept;
+  [[gnu::noinline]] void spill(block_cache& cache, std::uint32_t count) noexcept;
+  /// Nobody holds a block any more, and nobody will.
+  [[nodiscard]] bool all_free() const noexcept SENNIT_REQUIRES(lock_) {
+    return closed_ && free_count_ == chunks_.size() * blocks_per_chunk;
+  }
 
   spin_lock lock_;
   std::vector<std::byte*> regions_ SENNIT_GUARDED_BY(lock_);
   std::span<std::byte> fresh_ SENNIT_GUARDED_BY(lock_);  // of the last region: reserved, not in memory yet
   std::vector<chunk*> chunks_ SENNIT_GUARDED_BY(lock_);  // cut from the regions
-  fiber_block* free_ SENNIT_GUARDED_BY(lock_) = nullptr;
+  chunk* free_ SENNIT_GUARDED_BY(lock_) = nullptr;
   std::size_t free_count_ SENNIT_GUARDED_BY(lock_) = 0;
   bool closed_ SENNIT_GUARDED_BY(lock_) = false;
 };

@@ -81,21 +81,16 @@ class alignas(64) fiber_block : public waiter {
  public:
   // First cache line: what a switch touches.
   context ctx;
-  fiber_block* next = nullptr;  // link of whatever queue or free list holds it
+  fiber_block* next = nullptr;  // link of whatever queue holds it
   stack memory;                 // bound at the first run
 
-  // What it is to do, until its first run takes that to its stack; from then on, and in a free block, its waits.
-  union {
-    task work;  // if has_work
-    wait_record wait;
-  };
-
-  // Waiting.
+  // Second and third: a switch, a spawn, an end.
   nanos ambient_deadline = never;
   wait_kind wait_for = wait_kind::none;
-  bool has_work = false;
-  bool finish_given_up = false;  // `finish` is called too if the fiber is given up: its owner is not on a fiber's stack
-  atomic<bool> detached{false};  // by whoever detaches, under joiners.lock
+  bool has_work : 1 = false;
+  bool finish_given_up : 1 = false;  // `finish` is called too if the fiber is given up: its owner is on no fiber's stack
+  atomic<bool> detached{false};      // by whoever detaches, under joiners.lock
+  atomic<bool> has_rare{false};      // of what is rare below anything was ever set; by whoever does
   std::uint8_t yields = 0;
   sennit::priority priority = sennit::priority::normal;
   stack_class stack_kind : 4 = stack_class::normal;  // of `memory`, once that is bound
@@ -105,24 +100,29 @@ class alignas(64) fiber_block : public waiter {
                                                      // and slice_is_timed
   std::uint16_t shields = 0;                         // > 0: ambient stop and deadline are suspended
   std::uint16_t pins = 0;                            // > 0: runs on `last` only
-  atomic<std::uint32_t> refs{0};                     // 0: in a free list
+  atomic<std::uint32_t> refs{0};                     // 0: free
   worker* last = nullptr;                            // the worker that ran it last
   local_map* locals = nullptr;                       // its fiber_locals' values, from the first use or the spawn on
-
-  // Scopes: guarded by scope_lock where another thread may look.
-  spin_lock scope_lock;
-  std::uint32_t forks = 0;          // fork_generation() at the spawn
-  scope_core* innermost = nullptr;  // open scopes that this fiber owns, innermost first
-  void* owner = nullptr;            // for finish: the scope that it is a child of
+  spin_lock scope_lock;                              // guards `innermost` where another thread may look
+  std::uint32_t forks = 0;                           // fork_generation() at the spawn
+  scope_core* innermost = nullptr;                   // open scopes that this fiber owns, innermost first
+  void* owner = nullptr;                             // for finish: the scope that it is a child of
   finish_fn finish = nullptr;
-  fiber_block* sibling_next = nullptr;  // children of one scope, guarded by that scope's lock
-  fiber_block* sibling_prev = nullptr;
-
-  // Cold.
   fp_env fp{};
   std::uint64_t id = 0;
   std::source_location where;
   wait_queue joiners;  // its lock also guards stop_state
+
+  // What it is to do, until its first run takes that to its stack; from then on, and in a free block, its waits.
+  union {
+    task work;  // if has_work
+    wait_record wait;
+  };
+
+  // The last cache line: a fiber that is no scope's child, ends well and has no name never touches it.
+  fiber_block* sibling_next = nullptr;  // children of one scope, guarded by that scope's lock
+  fiber_block* sibling_prev = nullptr;
+  // Rare: as in a new block unless has_rare.
   std::exception_ptr failure;
   sennit::stop_source stop_state{nostopstate};  // made when somebody asks for it
   char name_bytes[24] = {};
@@ -145,9 +145,31 @@ class alignas(64) fiber_block : public waiter {
     return taken;
   }
   void drop_work() noexcept {
-    if (!std::exchange(has_work, false)) return;
+    if (!has_work) return;
+    has_work = false;
     std::destroy_at(&work);
     std::construct_at(&wait);
+  }
+
+  /// A hint that its cache lines of these numbers are written soon. Inlined, since gcc 12 takes a function of nothing
+  /// but prefetches for one without effect.
+  template <std::size_t first, std::size_t end>
+  [[gnu::always_inline]] void fetch() const noexcept {
+    const auto* const lines = reinterpret_cast<const std::byte*>(this);
+    [&]<std::size_t... i>(std::index_sequence<i...>) __attribute__((always_inline)) {
+      (__builtin_prefetch(lines + (first + i) * 64, 1), ...);
+    }(std::make_index_sequence<end - first>());
+  }
+
+  void set_rare() noexcept { has_rare.store(true, relaxed); }  // mm:block-rare
+  /// By who has dropped the last reference.
+  void forget_rare() noexcept {
+    if (!has_rare.load(relaxed)) return;  // mm:block-rare: whoever set it has dropped a reference since
+    has_rare.store(false, relaxed);       // mm:block-rare
+    failure = nullptr;
+    stop_state = sennit::stop_source(nostopstate);
+    name_bytes[0] = '\0';
+    exits = {};  // of one that was given up
   }
 
   /// A reference for whoever finds the block in the slab; false if nobody has one, so that it is nobody's.
@@ -175,9 +197,12 @@ class alignas(64) fiber_block : public waiter {
   [[nodiscard]] SENNIT_NO_TSAN bool wait_is_timed() const noexcept { return timing == timed::waiting; }
   [[nodiscard]] SENNIT_NO_TSAN bool urgent() const noexcept { return pins == 0 && priority == sennit::priority::high; }
   [[nodiscard]] std::string_view name() const noexcept {
-    return name_bytes[0] != '\0' ? std::string_view(name_bytes) : std::string_view("fiber");
+    const bool named = has_rare.load(relaxed) && name_bytes[0] != '\0';  // mm:block-rare
+    return named ? std::string_view(name_bytes) : std::string_view("fiber");
   }
   void set_name(std::string_view text) noexcept {
+    if (text.empty()) return;
+    set_rare();
     const std::size_t n = text.copy(name_bytes, sizeof name_bytes - 1);
     name_bytes[n] = '\0';
   }

@@ -34,6 +34,7 @@ options checked(options o) {
 void set_failure(fiber_block& f, std::errc code, const std::string& what) {
   std::exception_ptr failure = std::make_exception_ptr(std::system_error(std::make_error_code(code), what));
   const spin_guard guard(f.joiners.lock);
+  f.set_rare();
   f.failure = std::move(failure);
 }
 
@@ -154,8 +155,7 @@ fiber_block* scheduler::allocate() noexcept {
 
 void scheduler::release(fiber_block& f, worker* w) noexcept {
   if (f.refs.fetch_sub(1, acq_rel) != 1) return;  // mm:block-refs
-  f.failure = nullptr;
-  f.stop_state = stop_source(nostopstate);
+  f.forget_rare();
   block_slab& slab = block_slab::of(f);
   tsan_release(&f);
   if (w != nullptr && w->home.slab_ == &slab) {

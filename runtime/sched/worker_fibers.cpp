@@ -49,6 +49,7 @@ void worker::fiber_entry(void* transfer) noexcept {
     } catch (...) {
       std::exception_ptr failure = std::current_exception();
       const spin_guard guard(f.joiners.lock);
+      f.set_rare();
       f.failure = std::move(failure);
       lost = f.finish == nullptr && f.detached.load(relaxed);  // mm:detached
     }
@@ -59,7 +60,7 @@ void worker::fiber_entry(void* transfer) noexcept {
   }
   work.reset();
   local_map::end(f.locals);
-  f.exits.run();
+  if (f.has_rare.load(relaxed)) f.exits.run();  // mm:block-rare: its own
   SENNIT_CHECK(!f.home->lost_by_fork(), "a fiber that forks must end the child by _exit() or exec, not by returning");
   f.last->leave(f, &worker::finish, nullptr);
   __builtin_unreachable();

@@ -86,8 +86,8 @@ class task {
     }
   }
 
-  alignas(void*) std::byte storage_[inline_bytes];
   const operations* ops_ = nullptr;
+  alignas(void*) std::byte storage_[inline_bytes];
 };
 
 }  // namespace sennit::inline v0::detail
