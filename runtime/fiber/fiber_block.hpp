@@ -88,9 +88,10 @@ class alignas(64) fiber_block : public waiter {
   nanos ambient_deadline = never;
   wait_kind wait_for = wait_kind::none;
   bool has_work : 1 = false;
-  bool finish_given_up : 1 = false;  // `finish` is called too if the fiber is given up: its owner is on no fiber's stack
-  atomic<bool> detached{false};      // by whoever detaches, under joiners.lock
-  atomic<bool> has_rare{false};      // of what is rare below anything was ever set; by whoever does
+  bool finish_given_up : 1 =
+      false;                     // `finish` is called too if the fiber is given up: its owner is on no fiber's stack
+  atomic<bool> detached{false};  // by whoever detaches, under joiners.lock
+  atomic<bool> has_rare{false};  // of what is rare below anything was ever set; by whoever does
   std::uint8_t yields = 0;
   sennit::priority priority = sennit::priority::normal;
   stack_class stack_kind : 4 = stack_class::normal;  // of `memory`, once that is bound
