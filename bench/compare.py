@@ -126,18 +126,21 @@ def summary(values):
 
 
 def ratio(ours, other):
-    return ours["median"] / other["median"] if ours and other and other["median"] else None
+    """The median of the repeats' quotients: what a repeat of one system is divided by ran beside it, on a machine that
+    is as busy."""
+    quotients = [a / b for a, b in zip(ours or (), other or ()) if b]
+    return statistics.median(quotients) if quotients else None
 
 
 def result(name, unit, better, values):
-    """One result of the JSON file. The ratios are plain quotients of medians: `better` says which side of 1 is good."""
+    """One result of the JSON file: `better` says which side of 1 is good for a ratio."""
     systems = {system: summary(v) for system, v in values.items()}
     floor = systems.pop("floor", None)
-    ours = systems.get("sennit")
-    peers = [s for system, s in systems.items() if system not in ("sennit", *LOOPS)]
-    best = (min if better == "lower" else max)(peers, key=lambda s: s["median"], default=None)
+    ours = values.get("sennit")
+    peers = [v for system, v in values.items() if system not in ("sennit", "floor", *LOOPS)]
+    best = (min if better == "lower" else max)(peers, key=statistics.median, default=None)
     return {"name": name, "unit": unit, "better": better, "systems": systems, "floor": floor,
-            "ratio_to_best_peer": ratio(ours, best), "ratio_to_floor": ratio(ours, floor)}
+            "ratio_to_best_peer": ratio(ours, best), "ratio_to_floor": ratio(ours, values.get("floor"))}
 
 
 def number(value):
@@ -193,7 +196,7 @@ def compare(options):
         print(f"{name}: missing: {why}")
     setup = (f"{'quick: ' * options.quick}medians of {repeats} interleaved repeats (min..max) of at least {seconds} s"
              f"{', one of what takes a second' * options.quick}; CPUs {cpus_for(1)} for one "
-             f"worker, {cpus_for(2)} for two; ratios are sennit's median by the other's")
+             f"worker, {cpus_for(2)} for two; ratios: sennit by the other in each repeat, their median")
     print(setup + "\n", flush=True)
     results, tables, unable = {}, {}, {}
     for group, benches in plan.items():

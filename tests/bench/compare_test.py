@@ -53,6 +53,11 @@ class numbers(unittest.TestCase):
         self.assertEqual(self.ratios("lower", sennit=6, go=3), (2, None))
         self.assertEqual(self.ratios("lower", go=3, floor=2), (None, None))
 
+    def test_ratios_are_of_neighbours_in_time(self):
+        r = compare.result("r", "u", "lower", {"sennit": [1, 20, 300], "go": [2, 40, 150], "floor": [4, 20, 0]})
+        self.assertEqual(r["ratio_to_best_peer"], 0.5)
+        self.assertEqual(r["ratio_to_floor"], 0.625)
+
     def test_the_floor_is_no_peer(self):
         r = compare.result("r", "u", "lower", {"sennit": [2], "go": [4], "floor": [1]})
         self.assertEqual(set(r["systems"]), {"sennit", "go"})
