@@ -329,6 +329,20 @@ TEST_P(fiber_test, many_spawn_many) {
   EXPECT_GE(s.switches, 11'111u);
 }
 
+TEST_P(fiber_test, a_recycled_control_block_knows_nothing_of_its_last_fiber) {
+  run([] {
+    for (int i = 0; i < 200; ++i) {
+      fiber before(attributes{.name = "before"},
+                   [] { until([] { return this_fiber::get_stop_token().stop_requested(); }); });
+      EXPECT_TRUE(before.request_stop());
+      before.join();
+      fiber after([] { EXPECT_EQ(this_fiber::name(), "fiber"); });
+      EXPECT_FALSE(after.get_stop_token().stop_requested());
+      after.join();
+    }
+  });
+}
+
 // The stack and the control block come from caches that fibers of all workers empty and fill.
 TEST_P(fiber_test, recycles_stacks_and_blocks) {
   runtime rt(opts());
