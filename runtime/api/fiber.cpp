@@ -45,7 +45,7 @@ bool wait_done(fiber_block& f, wait_bound until, ambient_stops stops) SENNIT_NO_
     f.joiners.lock.unlock();
     return true;
   }
-  // Not done, so its scope is there: and a stop that reaches the owner's waits in there reaches this child too.
+  // A stop that reaches the owner's waits in its scope reaches this child too.
   if (stops == ambient_stops::pass_for_the_scope && !scope_links::is_child_of(f, self)) stops = ambient_stops::end_it;
   wait_node node(self, 0);
   f.joiners.push_back(node);
@@ -112,11 +112,11 @@ fiber_block* spawn(task&& work, spawn_options o) {
   f->forks = fork_generation();
   f->id = new_id();
   f->where = o.attrs.where;
+  f->set_name(o.attrs.name);
   if (o.stop.stop_possible()) {
     f->set_rare();
     f->stop_state = std::move(o.stop);
   }
-  f->set_name(o.attrs.name);
   f->give_work(std::move(work));
   f->locals = locals.release();
   f->refs.store(o.detached ? 1 : 2, release);  // mm:block-refs: from here on dumps see it

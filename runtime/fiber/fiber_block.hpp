@@ -163,13 +163,11 @@ class alignas(64) fiber_block : public waiter {
   }
 
   void set_rare() noexcept { has_rare.store(true, relaxed); }  // mm:block-rare
-  /// By who has dropped the last reference.
+  /// By who has dropped the last reference. The name stays until the next spawn, for who saw it run a moment ago.
   void forget_rare() noexcept {
     if (!has_rare.load(relaxed)) return;  // mm:block-rare: whoever set it has dropped a reference since
-    has_rare.store(false, relaxed);       // mm:block-rare
     failure = nullptr;
     stop_state = sennit::stop_source(nostopstate);
-    name_bytes[0] = '\0';
     exits = {};  // of one that was given up
   }
 
@@ -201,9 +199,10 @@ class alignas(64) fiber_block : public waiter {
     const bool named = has_rare.load(relaxed) && name_bytes[0] != '\0';  // mm:block-rare
     return named ? std::string_view(name_bytes) : std::string_view("fiber");
   }
+  /// At the spawn, before anything else that is rare is set.
   void set_name(std::string_view text) noexcept {
-    if (text.empty()) return;
-    set_rare();
+    if (text.empty() && !has_rare.load(relaxed)) return;  // mm:block-rare: nor had its last fiber one
+    has_rare.store(!text.empty(), relaxed);               // mm:block-rare
     const std::size_t n = text.copy(name_bytes, sizeof name_bytes - 1);
     name_bytes[n] = '\0';
   }

@@ -14,9 +14,13 @@ class scope_links {
   /// operation_canceled if the scope is stopped; the child is then untouched. Does not park.
   static void adopt(scope_core& s, fiber_block& child);
 
-  /// Whether `child`, which has not ended, was spawned into a scope that `who` has made.
-  [[nodiscard]] static bool is_child_of(const fiber_block& child, const waiter& who) noexcept {
-    return child.finish == &finish && static_cast<const scope_core*>(child.owner)->owner_ == &who;
+  /// Whether `child` was spawned into an open scope of the calling fiber. The child's is not looked at: if the child is
+  /// just ending, its scope may be gone.
+  [[nodiscard]] static bool is_child_of(const fiber_block& child, const waiter& caller) noexcept {
+    if (child.finish != &finish || !caller.is_fiber()) return false;
+    const scope_core* s = static_cast<const fiber_block&>(caller).innermost;
+    while (s != nullptr && s != child.owner) s = s->outer_;
+    return s != nullptr;
   }
 
   /// Whether a stop reaches `f` through one of the scopes from `s` outwards (its own, null if none), through its parent

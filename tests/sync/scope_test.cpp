@@ -409,6 +409,21 @@ TEST_P(scope_test, a_handle_outlives_its_scope) {
   });
 }
 
+// The child has told its scope, which is gone by then, and is not marked as ended yet.
+TEST_P(scope_test, a_handle_meets_a_child_that_is_just_ending) {
+  run([] {
+    for (std::size_t i = 0; i < scaled(20'000); ++i) {
+      child<int> value;
+      {
+        scope s;
+        value = s.spawn([] { return 1; });
+        s.join();
+      }
+      ASSERT_EQ(value.get(), 1);
+    }
+  });
+}
+
 TEST_P(scope_test, waiting_for_a_child_can_be_stopped) {
   run([] {
     event end;
