@@ -154,12 +154,12 @@ class alignas(64) fiber_block : public waiter {
 
   /// A hint that its cache lines of these numbers are written soon. Inlined, since gcc 12 takes a function of nothing
   /// but prefetches for one without effect.
-  template <std::size_t first, std::size_t end>
+  template <std::size_t First, std::size_t End>
   [[gnu::always_inline]] void fetch() const noexcept {
     const auto* const lines = reinterpret_cast<const std::byte*>(this);
     [&]<std::size_t... i>(std::index_sequence<i...>) __attribute__((always_inline)) {
-      (__builtin_prefetch(lines + (first + i) * 64, 1), ...);
-    }(std::make_index_sequence<end - first>());
+      (__builtin_prefetch(lines + (First + i) * 64, 1), ...);
+    }(std::make_index_sequence<End - First>());
   }
 
   void set_rare() noexcept { has_rare.store(true, relaxed); }  // mm:block-rare
