@@ -157,8 +157,8 @@ class alignas(64) fiber_block : public waiter {
   template <std::size_t First, std::size_t End>
   [[gnu::always_inline]] void fetch() const noexcept {
     const auto* const lines = reinterpret_cast<const std::byte*>(this);
-    [&]<std::size_t... i>(std::index_sequence<i...>) __attribute__((always_inline)) {
-      (__builtin_prefetch(lines + (First + i) * 64, 1), ...);
+    [&]<std::size_t... I>(std::index_sequence<I...>) __attribute__((always_inline)) {
+      (__builtin_prefetch(lines + (First + I) * 64, 1), ...);
     }(std::make_index_sequence<End - First>());
   }
 
