@@ -40,7 +40,10 @@ def call(*command):
     """What a program prints, as lines."""
     shown = " ".join(map(str, command))
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        # Looked up at its first call, a library's function takes 3 KiB of whatever stack that comes on: Boost.Fiber's
+        # have 8.
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False,
+                              env={**os.environ, "LD_BIND_NOW": "1"})
     except subprocess.TimeoutExpired:
         raise failed(f"{shown}: no end after {PATIENCE} s") from None
     except OSError as e:
