@@ -95,7 +95,7 @@ GROUPS = {
             "bare switches in two threads", workers=2),
         benchmark(
             "skynet_1m_2_workers", "skynet_1m on a runtime of two workers",
-            "the recursion by calls in one thread", unit="ms", workers=2, heavy=True),
+            "the recursion by calls in one thread", unit="ms", workers=2, heavy=True, slow=("boost_fiber",)),
         benchmark(
             "wake_2_workers",
             "a plain thread spawns a fiber on a runtime of one worker, which is awake because another fiber yields "
