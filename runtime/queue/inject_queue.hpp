@@ -56,6 +56,7 @@ class inject_queue {
     fiber_chain out;
     if (empty()) return out;
     const spin_guard guard(lock_);
+    if (!list_.empty()) list_.head->fetch<0, 4>();  // all at once: they are in the cache of who pushed it
     while (out.count < most && !list_.empty()) out.push_back(list_.pop_front());
     count_.store(list_.count, release);  // mm:inject-count
     return out;
@@ -66,7 +67,7 @@ class inject_queue {
  private:
   spin_lock lock_;
   fiber_chain list_ SENNIT_GUARDED_BY(lock_);
-  atomic<std::size_t> count_{0};
+  alignas(64) atomic<std::size_t> count_{0};  // in a line of its own: looked at while others push
 };
 
 }  // namespace sennit::inline v0::detail

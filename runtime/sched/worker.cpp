@@ -234,7 +234,8 @@ fiber_block* worker::take_stuck_next(std::uint64_t seen_switches) noexcept {
 worker* worker::yield(fiber_block& me) noexcept {
   const auto alone = [this] {
     const tsan_section on_thread(tsan.self());
-    return !must_look() && !has_work() && !home.options_.force_migrate;
+    if (must_look() || has_work() || home.options_.force_migrate) return false;
+    return home.injected.empty() || !take_from_outside();
   };
   if (alone() && me.callbacks == 0) {
     check_no_initialiser();
