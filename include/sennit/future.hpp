@@ -311,7 +311,7 @@ concept async_callable =
 
 /// One async: `options` completed with what the state needs.
 template <class F, class... Args>
-future<async_result<F, Args...>> spawn_async(spawn_options options, F&& f, Args&&... args) {
+future<async_result<F, Args...>> spawn_async(spawn_options&& options, F&& f, Args&&... args) {
   using result = async_result<F, Args...>;
   using state = future_state<result>;
   future_ptr<state> mine(new state);

@@ -180,7 +180,7 @@ struct reporting {
 
 /// One spawn of a child. A result travels by a promise; without one the handle is a reference to the fiber.
 template <class F, class... Args>
-auto spawn_child(spawn_options options, F&& f, Args&&... args) {
+auto spawn_child(spawn_options&& options, F&& f, Args&&... args) {
   using result = typename child_result<F, Args...>::type;
   if constexpr (std::is_void_v<result>) {
     return child_access::make<void>(spawn_bound(std::move(options), std::forward<F>(f), std::forward<Args>(args)...));

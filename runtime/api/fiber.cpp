@@ -71,7 +71,7 @@ void rethrow_failure(fiber_block& f) {
 
 }  // namespace
 
-fiber_block* spawn(task&& work, spawn_options o) {
+fiber_block* spawn(task&& work, spawn_options&& o) {
   scheduler* home = o.home;
   worker* const w = this_worker();
   if (w != nullptr && home == nullptr) home = &w->home;
