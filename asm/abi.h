@@ -10,6 +10,7 @@
 
 #if defined(__x86_64__)
 
+#define SENNIT_START_OFFSET 1  // of the start of a context in sennit_context_bottom: behind a nop
 #define SENNIT_CONTEXT_NAME "asm x86-64 sysv"
 #if defined(SENNIT_FP_ENV)
 #define SENNIT_FRAME_FP_ENV 0        // MXCSR in the low half, x87 control word in the high half
@@ -28,6 +29,7 @@
 
 #elif defined(__aarch64__)
 
+#define SENNIT_START_OFFSET 4
 #define SENNIT_CONTEXT_NAME "asm arm64 aapcs"
 #define SENNIT_FRAME_D8 0
 #define SENNIT_FRAME_START 64  // x19: a new context finds its entry there

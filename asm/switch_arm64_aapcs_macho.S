@@ -17,9 +17,11 @@
 // would have to be checked with the same sp, which holds, but the return here goes to an address that C++ wrote for a
 // new context.
 //
-// The last instruction is a ret, not br: it keeps the return-address predictor in step with the calls.
+// The last instruction is a ret, not br: it keeps the return-address predictor in step with the calls. For the same
+// reason a new stack, which no call has left, is jumped to; and where a context ends, the calls on its stack have all
+// returned.
 //
-// There is no .subsections_via_symbols: the linker must not part sennit_context_start from the nop in front of it.
+// There is no .subsections_via_symbols: the linker must not part the start of a context from the nop in front of it.
 #include "abi.h"
 
 // Where the frame at the CFA's lower end has what calls keep.
@@ -78,6 +80,7 @@ _sennit_switch_stack:
         mov     sp, x1
         mov     x0, x2
 
+Lgo_on:
 #if defined(SENNIT_FP_ENV)
         ldr     x9, [sp, #SENNIT_FRAME_FP_ENV]
         cmp     x9, x10                 // writing FPCR drains the pipeline on many cores: only if it differs
@@ -117,28 +120,34 @@ _sennit_switch_stack:
         .cfi_restore x30
         add     sp, sp, #SENNIT_FRAME_BYTES
         .cfi_adjust_cfa_offset -SENNIT_FRAME_BYTES
+        adr     x9, Lstart
+        cmp     x9, x30
+        b.eq    Lstart
         ret
         .cfi_endproc
 
-// The first return on a new stack lands on sennit_context_start: x0 = transfer, x19 = entry, x29 = 0. It calls `void
-// sennit_context_main(void* transfer, context_entry entry)`, which does not return. The return address is undefined:
-// here every unwinder stops. Unwinders look up "return address - 1", so the function begins with a nop before the
-// label; without it they would find the code in front of this function. A ret needs no landing pad; the bti is there
-// for a port that would enter with br.
+// A new stack is begun behind the nop: x0 = transfer, x19 = entry, x29 = 0. `sennit_resumption
+// sennit_context_main(void* transfer, context_entry entry)` returns who goes on when this context has ended: x0 = an sp
+// like load_sp, x1 = what that stack is handed. The return address is undefined: here every unwinder stops. Unwinders
+// look up "return address - 1"; without the nop they would find the code in front of this function. A branch to a label needs no
+// landing pad; the bti is there for a port that would enter with br.
         .globl  _sennit_context_bottom
         .private_extern _sennit_context_bottom
-        .globl  _sennit_context_start
-        .private_extern _sennit_context_start
         .p2align 4
 _sennit_context_bottom:
         .cfi_startproc
         .cfi_undefined x30
         nop
-_sennit_context_start:
+Lstart:
         hint    #36                     // bti j
         mov     x1, x19
         bl      _sennit_context_main
-        brk     #1
+#if defined(SENNIT_FP_ENV)
+        mrs     x10, fpcr
+#endif
+        mov     sp, x0
+        mov     x0, x1
+        b       Lgo_on
         .cfi_endproc
 
 // void sennit_walk_suspended(void* sp, void* walk) calls `void sennit_walk(void* walk)` in a frame whose unwind rules say

@@ -17,9 +17,11 @@
 // status bits of MXCSR: the ABI lets every call change them, and this is a call. The direction flag is clear at every
 // call. fs and gs belong to the thread. The shadow stack (CET SHSTK) is not switched.
 //
-// The last instruction is a ret, not pop and jmp: it keeps the return-address predictor in step with the calls.
+// The last instruction is a ret, not pop and jmp: it keeps the return-address predictor in step with the calls. For the
+// same reason a new stack, which no call has left, is jumped to; and where a context ends, the calls on its stack have
+// all returned.
 //
-// There is no .subsections_via_symbols: the linker must not part sennit_context_start from the nop in front of it.
+// There is no .subsections_via_symbols: the linker must not part the start of a context from the nop in front of it.
 #include "abi.h"
 
         .text
@@ -54,6 +56,7 @@ _sennit_switch_stack:
         movq    %rsi, %rsp
         movq    %rdx, %rax
 
+Lgo_on:
 #if defined(SENNIT_FP_ENV)
         // Control words are loaded only if they differ, which they hardly ever do. Zen 5: 3.5 ns a switch so; 5.1 with
         // both loaded always; 60 if the load changes any bit of MXCSR. Status bits differ between contexts all the time
@@ -81,9 +84,17 @@ Lx87_is_right:
         .cfi_restore %rbx
         movq    SENNIT_FRAME_FP(%rsp), %rbp
         .cfi_restore %rbp
+        leaq    Lstart(%rip), %rcx
+        cmpq    %rcx, SENNIT_FRAME_RESUME(%rsp)
+        je      Lnew
         leaq    SENNIT_FRAME_RESUME(%rsp), %rsp
         .cfi_adjust_cfa_offset -SENNIT_FRAME_RESUME
         ret
+        .cfi_adjust_cfa_offset SENNIT_FRAME_RESUME
+Lnew:
+        leaq    SENNIT_FRAME_BYTES(%rsp), %rsp
+        .cfi_adjust_cfa_offset -SENNIT_FRAME_BYTES
+        jmp     Lstart
 #if defined(SENNIT_FP_ENV)
         .cfi_restore_state
 Lload_mxcsr:
@@ -95,25 +106,30 @@ Lload_x87:
 #endif
         .cfi_endproc
 
-// The first return on a new stack lands on sennit_context_start: rax = transfer, rbx = entry, rbp = 0, rsp a multiple
-// of 16. It calls `void sennit_context_main(void* transfer, context_entry entry)`, which does not return. The return
-// address is undefined: here every unwinder stops. Unwinders look up "return address - 1", so the function begins with
-// a nop before the label; without it they would find the code in front of this function.
+// A new stack is begun behind the nop: rax = transfer, rbx = entry, rbp = 0, rsp a multiple of 16. `sennit_resumption
+// sennit_context_main(void* transfer, context_entry entry)` returns who goes on when this context has ended: rax = an sp
+// like load_sp, rdx = what that stack is handed. The return address is undefined: here every unwinder stops. Unwinders
+// look up "return address - 1"; without the nop they would find the code in front of this function.
         .globl  _sennit_context_bottom
         .private_extern _sennit_context_bottom
-        .globl  _sennit_context_start
-        .private_extern _sennit_context_start
         .p2align 4
 _sennit_context_bottom:
         .cfi_startproc
         .cfi_undefined %rip
         nop
-_sennit_context_start:
+Lstart:
         endbr64
         movq    %rax, %rdi
         movq    %rbx, %rsi
         call    _sennit_context_main
-        ud2
+        leaq    -8(%rsp), %r8           // in the red zone
+#if defined(SENNIT_FP_ENV)
+        stmxcsr SENNIT_FRAME_FP_ENV(%r8)
+        fnstcw  SENNIT_FRAME_FP_ENV+4(%r8)
+#endif
+        movq    %rax, %rsp
+        movq    %rdx, %rax
+        jmp     Lgo_on
         .cfi_endproc
 
 // void sennit_walk_suspended(void* sp, void* walk) calls `void sennit_walk(void* walk)` in a frame whose unwind rules say

@@ -25,9 +25,9 @@ BENCHMARK(BM_switch_context);
 void BM_make_and_finish(benchmark::State& state) {
   const auto stack = std::make_unique<stack_memory>();
   pair_of_contexts pair;
-  const auto other = [](void* transfer) {
+  const auto other = [](void* transfer) -> last_switch {
     auto& both = *static_cast<pair_of_contexts*>(transfer);
-    switch_context(both.other, both.mine, nullptr, *both.live, true);
+    return {both.other, both.mine, nullptr, *both.live};
   };
   const fp_env fp = current_fp_env();
   for (auto _ : state) {

@@ -28,9 +28,10 @@ struct pair_of_contexts {
 void with_two_contexts(auto&& measure) {
   const auto stack = std::make_unique<stack_memory>();
   pair_of_contexts pair;
-  const auto other = [](void* transfer) {
+  const auto other = [](void* transfer) -> last_switch {
     auto& both = *static_cast<pair_of_contexts*>(transfer);
     rounds(both.other, both.mine, both, ~std::uint64_t{0});
+    return {both.other, both.mine, &both, *both.live};
   };
   make_context(pair.other, stack->bytes, stack->end(), other, current_fp_env());
   measure([&](std::uint64_t n) { rounds(pair.mine, pair.other, pair, n); });

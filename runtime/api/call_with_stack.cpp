@@ -32,7 +32,7 @@ stack take_stack(worker& w, stack_class kind, std::error_code& why) noexcept {
   return w.stacks.take(kind, why);
 }
 
-void enter_large_stack(void*) noexcept {
+last_switch enter_large_stack(void*) noexcept {
   stack_call& call = *get_starting();
   tsan_acquire(&call);  // to TSan this is another context than the caller's
   try {
@@ -44,7 +44,7 @@ void enter_large_stack(void*) noexcept {
   context& here = call.f.ctx;
   call.outer.exceptions = w->live_exceptions();
   tsan_release(&call);
-  switch_context(here, call.outer, w, w->live_exceptions(), true);
+  return {here, call.outer, w, w->live_exceptions()};
 }
 
 }  // namespace

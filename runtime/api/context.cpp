@@ -26,9 +26,9 @@ detail::stack_pool& stacks() {
 struct context::state {
   enum class phase { fresh, running, suspended, done };
 
-  static void entry(void* transfer) noexcept;
+  static detail::last_switch entry(void* transfer) noexcept;
   void switch_in();
-  void switch_out(bool final);
+  void switch_out();
 
   detail::context self;
   detail::context resumer;
@@ -46,13 +46,13 @@ void context::state::switch_in() {
   detail::tsan_acquire(this);
 }
 
-void context::state::switch_out(bool final) {
+void context::state::switch_out() {
   detail::tsan_release(this);
-  detail::switch_context(self, resumer, nullptr, *detail::thread_exception_state(), final);
+  detail::switch_context(self, resumer, nullptr, *detail::thread_exception_state());
   detail::tsan_acquire(this);
 }
 
-void context::state::entry(void* transfer) noexcept {
+detail::last_switch context::state::entry(void* transfer) noexcept {
   auto& me = *static_cast<state*>(transfer);
   detail::tsan_acquire(&me);
   try {
@@ -63,7 +63,8 @@ void context::state::entry(void* transfer) noexcept {
   }
   me.body.reset();  // what f captured goes when f ends, not when the context does
   me.now = phase::done;
-  me.switch_out(true);
+  detail::tsan_release(&me);
+  return {me.self, me.resumer, nullptr, *detail::thread_exception_state()};
 }
 
 context::context(std::size_t stack_size, detail::task body) : state_(std::make_unique<state>()) {
@@ -96,7 +97,7 @@ void context::suspend() {
   SENNIT_CHECK(state_->now == state::phase::running, "suspend() is for the function that the context runs");
   SENNIT_CHECK(!state_->unwinding, "let the exception that suspend() threw pass: this context is being destroyed");
   state_->now = state::phase::suspended;
-  state_->switch_out(false);
+  state_->switch_out();
   if (state_->unwinding) throw unwind();
 }
 

@@ -9,8 +9,13 @@
 #pragma GCC visibility push(hidden)
 extern "C" {
 void* sennit_switch_stack(void** save_sp, void* load_sp, void* transfer);
-void sennit_context_start();
-[[noreturn]] void sennit_context_main(void* transfer, sennit::detail::context_entry entry) noexcept;
+void sennit_context_bottom();
+/// Who goes on where a context has ended: returned in two registers.
+struct sennit_resumption {
+  void* sp;
+  void* transfer;
+};
+sennit_resumption sennit_context_main(void* transfer, sennit::detail::context_entry entry) noexcept;
 void sennit_walk_suspended(void* sp, void* walk);
 void sennit_walk(void* walk) noexcept;
 }
@@ -19,12 +24,20 @@ void sennit_walk(void* walk) noexcept;
 namespace sennit::inline v0::detail {
 namespace {
 
-// What the assembly carries across: the transfer itself, or where ASan has to be told whose stack was left, a crossing.
+// What the assembly carries across: the transfer itself, or where ASan has to be told whose stack was left, the context
+// that has it. It is read before anyone can resume that one.
 #if SENNIT_ASAN
-SENNIT_SWITCH_INLINE void* pack(crossing& out) { return &out; }
-SENNIT_SWITCH_INLINE void* unpack(context* self, void* in) { return arrive(self, *static_cast<crossing*>(in)); }
+SENNIT_SWITCH_INLINE void* pack(context& from, void* transfer) {
+  from.transfer = transfer;
+  return &from;
+}
+SENNIT_SWITCH_INLINE void* unpack(context* self, void* in) {
+  auto& left = *static_cast<context*>(in);
+  arrive(self, left);
+  return left.transfer;
+}
 #else
-SENNIT_SWITCH_INLINE void* pack(crossing& out) { return out.transfer; }
+SENNIT_SWITCH_INLINE void* pack(context&, void* transfer) { return transfer; }
 SENNIT_SWITCH_INLINE void* unpack(context*, void* in) { return in; }
 #endif
 
@@ -58,7 +71,7 @@ SENNIT_SWITCH_CODE void make_context(context& into, void* limit, void* top, cont
     new (end) std::byte[SENNIT_TOP_BYTES]{};
     auto* const frame = new (end - SENNIT_FRAME_BYTES) switch_frame{};
     frame->start = reinterpret_cast<std::uintptr_t>(entry);
-    frame->resume = reinterpret_cast<std::uintptr_t>(&sennit_context_start);
+    frame->resume = reinterpret_cast<std::uintptr_t>(&sennit_context_bottom) + SENNIT_START_OFFSET;
 #if SENNIT_FP_ENV
     frame->fp_env = fp.bits;
 #endif
@@ -66,11 +79,9 @@ SENNIT_SWITCH_CODE void make_context(context& into, void* limit, void* top, cont
   });
 }
 
-SENNIT_SWITCH_CODE void* switch_context(context& from, context& to, void* transfer, exception_state& live,
-                                        bool final) noexcept {
-  crossing out{&from, transfer};
-  leave(from, to, live, final);
-  void* in = sennit_switch_stack(&from.sp, to.sp, pack(out));
+SENNIT_SWITCH_CODE void* switch_context(context& from, context& to, void* transfer, exception_state& live) noexcept {
+  leave(from, to, live, false);
+  void* in = sennit_switch_stack(&from.sp, to.sp, pack(from, transfer));
   asm volatile("" : "+r"(in));  // not a tail call: the assembly returns to this line, for all switches of the process
   return unpack(&from, in);
 }
@@ -89,8 +100,11 @@ void sennit_walk(void* walk) noexcept {
   asm volatile("");  // not a tail call: the frame below this one is the one that matters
 }
 
-// Called by the assembly on a new stack.
-SENNIT_SWITCH_CODE void sennit_context_main(void* transfer, sennit::detail::context_entry entry) noexcept {
+// Called by the assembly on a new stack, which it leaves for the one that is returned. noexcept: an exception that
+// leaves `entry` terminates at its throw site, with the guilty frames still on the stack.
+SENNIT_SWITCH_CODE sennit_resumption sennit_context_main(void* transfer, sennit::detail::context_entry entry) noexcept {
   using namespace sennit::detail;
-  run_entry(entry, unpack(nullptr, transfer));
+  const last_switch end = entry(unpack(nullptr, transfer));
+  leave(end.from, end.to, end.live, true);
+  return {end.to.sp, pack(end.from, end.transfer)};
 }

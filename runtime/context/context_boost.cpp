@@ -19,7 +19,8 @@ struct anchor {
 
 /// Boost hands over one pointer, and where it left only to the side that is reached: it completes the left anchor.
 struct boost_crossing {
-  crossing common;
+  context& from;
+  void* transfer;
   anchor* left;
   anchor* reached;
 };
@@ -31,9 +32,21 @@ SENNIT_SWITCH_INLINE const boost_crossing& complete(fc::transfer_t reached) {
   return *in;
 }
 
+SENNIT_SWITCH_INLINE const boost_crossing& jump(const last_switch& how, bool final) {
+  anchor here{nullptr, current_fp_env(), nullptr};
+  auto* const there = static_cast<anchor*>(how.to.sp);
+  how.from.sp = &here;
+  boost_crossing out{how.from, how.transfer, &here, there};
+  leave(how.from, how.to, how.live, final);
+  return complete(fc::jump_fcontext(there->where, &out));
+}
+
+/// noexcept: an exception that leaves the entry terminates at its throw site, with the guilty frames still on the stack.
 SENNIT_SWITCH_CODE void start(fc::transfer_t reached) noexcept {
   const boost_crossing& in = complete(reached);
-  run_entry(in.reached->entry, arrive(nullptr, in.common));
+  arrive(nullptr, in.from);
+  jump(in.reached->entry(in.transfer), true);
+  __builtin_unreachable();
 }
 
 }  // namespace
@@ -53,14 +66,10 @@ SENNIT_SWITCH_CODE void make_context(context& into, void* limit, void* top, cont
   });
 }
 
-SENNIT_SWITCH_CODE void* switch_context(context& from, context& to, void* transfer, exception_state& live,
-                                        bool final) noexcept {
-  anchor here{nullptr, current_fp_env(), nullptr};
-  auto* const there = static_cast<anchor*>(to.sp);
-  from.sp = &here;
-  boost_crossing out{{&from, transfer}, &here, there};
-  leave(from, to, live, final);
-  return arrive(&from, complete(fc::jump_fcontext(there->where, &out)).common);
+SENNIT_SWITCH_CODE void* switch_context(context& from, context& to, void* transfer, exception_state& live) noexcept {
+  const boost_crossing& in = jump({from, to, transfer, live}, false);
+  arrive(&from, in.from);
+  return in.transfer;
 }
 
 std::size_t walk_suspended(const context&, std::span<const void*>) noexcept { return 0; }

@@ -15,13 +15,6 @@
 
 namespace sennit::inline v0::detail {
 
-/// Lies on the stack that is being left and is read once by the side that is reached, before anyone can resume the left
-/// side. It tells ASan's bookkeeping whose stack was left: only there is the size of a thread's own stack known.
-struct crossing {
-  context* left;
-  void* transfer;
-};
-
 /// Before the change of stacks. The exception words go first: `live` belongs to the thread, which stays the same until
 /// the change; after it this stack may be resumed by another thread, whose words these would not be.
 SENNIT_SWITCH_INLINE void leave(context& from, context& to, exception_state& live, [[maybe_unused]] bool final) {
@@ -38,12 +31,11 @@ SENNIT_SWITCH_INLINE void leave(context& from, context& to, exception_state& liv
 }
 
 /// After it, on the stack that was reached: `self` was suspended here before, or is null at the start of a new context.
-SENNIT_SWITCH_INLINE void* arrive([[maybe_unused]] context* self, const crossing& in) {
+/// ASan's bookkeeping is told whose stack was left: only here is the size of a thread's own stack known.
+SENNIT_SWITCH_INLINE void arrive([[maybe_unused]] context* self, [[maybe_unused]] context& left) {
 #if SENNIT_ASAN
-  __sanitizer_finish_switch_fiber(self == nullptr ? nullptr : self->fake_stack, &in.left->stack_bottom,
-                                  &in.left->stack_bytes);
+  __sanitizer_finish_switch_fiber(self == nullptr ? nullptr : self->fake_stack, &left.stack_bottom, &left.stack_bytes);
 #endif
-  return in.transfer;
 }
 
 /// make_context() but for the first frame, which `first_frame` writes; it returns what `sp` is to be.
@@ -75,14 +67,6 @@ SENNIT_SWITCH_INLINE void make_clean(context& into, void* limit, void* top, F fi
   __tsan_acquire(limit);
   __tsan_switch_to_fiber(caller, __tsan_switch_to_fiber_no_sync);
 #endif
-}
-
-/// The outermost C++ frame of every context. noexcept: an exception that leaves `entry` terminates at its throw site,
-/// with the guilty frames still on the stack.
-[[noreturn]] SENNIT_SWITCH_INLINE void run_entry(context_entry entry, void* transfer) noexcept {
-  entry(transfer);
-  check_failed(__FILE__, __LINE__, "entry returned",
-               "end the entry function of a context with a final switch: there is nowhere to return to");
 }
 
 #if SENNIT_FP_ENV

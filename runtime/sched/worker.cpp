@@ -71,7 +71,8 @@ SENNIT_NO_TSAN_INLINE context* worker::enter(fiber_block* f) noexcept {
   return &f->ctx;
 }
 
-worker* worker::leave(fiber_block& me, after_switch_fn after, void* arg) noexcept {
+/// Whose turn it is when `me` leaves its stack; on that side `after` is called.
+context& worker::choose_next(fiber_block& me, after_switch_fn after, void* arg) noexcept {
   check_no_initialiser();
   report_held_locks(me);
   const bool final = after == &worker::finish;
@@ -90,10 +91,20 @@ worker* worker::leave(fiber_block& me, after_switch_fn after, void* arg) noexcep
     }
     if (to == nullptr) to = enter_other(me, final);
   }
-  auto* w = static_cast<worker*>(switch_context(me.ctx, *to, this, live_exceptions(), final));
+  return *to;
+}
+
+worker* worker::leave(fiber_block& me, after_switch_fn after, void* arg) noexcept {
+  context& to = choose_next(me, after, arg);
+  auto* w = static_cast<worker*>(switch_context(me.ctx, to, this, live_exceptions()));
   w->after_switch();
   tsan_acquire(&me);  // what the waker released
   return w;
+}
+
+last_switch worker::leave_for_good(fiber_block& me) noexcept {
+  context& to = choose_next(me, &worker::finish, nullptr);
+  return {me.ctx, to, this, live_exceptions()};
 }
 
 void worker::look_closer(fiber_block& me, bool final) noexcept {

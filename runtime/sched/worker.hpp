@@ -172,6 +172,8 @@ class worker {
   [[gnu::noinline]] void begin_timing(fiber_block& f) noexcept;
   [[gnu::noinline]] void look_closer(fiber_block& me, bool final) noexcept;
   void end_timing(fiber_block& me, bool final) noexcept;
+  [[gnu::always_inline]] inline context& choose_next(fiber_block& me, after_switch_fn after, void* arg) noexcept;
+  last_switch leave_for_good(fiber_block& me) noexcept;
   bool displace_next(fiber_block* f) noexcept;
   context* enter_other(fiber_block& me, bool final) noexcept;
   context* enter_joiner(fiber_block& me) noexcept;
@@ -180,8 +182,7 @@ class worker {
   std::size_t poll_locked(nanos timeout, fiber_chain& out) noexcept SENNIT_REQUIRES(poll_token_);
   void expire_timers(nanos now, fiber_chain& out) noexcept SENNIT_REQUIRES(poll_token_);
   bool take_from_outside() noexcept;
-  // Hot: what does not return gcc would have small, and copies the closure by `rep movs`.
-  [[gnu::hot]] static void fiber_entry(void* transfer) noexcept;
+  static last_switch fiber_entry(void* transfer) noexcept;
   static void finish(worker& w, fiber_block& f, void* joiner) noexcept;
 
   static constexpr std::uint32_t lifo_limit = 3;

@@ -33,7 +33,7 @@ SENNIT_NO_TSAN bool worker::bind(fiber_block* f) noexcept {  // the fiber reads 
   return true;
 }
 
-void worker::fiber_entry(void* transfer) noexcept {
+last_switch worker::fiber_entry(void* transfer) noexcept {
   auto* w = static_cast<worker*>(transfer);
   w->after_switch();
   fiber_block& f = *w->running();
@@ -62,8 +62,7 @@ void worker::fiber_entry(void* transfer) noexcept {
   local_map::end(f.locals);
   if (f.has_rare.load(relaxed)) f.exits.run();  // mm:block-rare: its own
   SENNIT_CHECK(!f.home->lost_by_fork(), "a fiber that forks must end the child by _exit() or exec, not by returning");
-  f.last->leave(f, &worker::finish, nullptr);
-  __builtin_unreachable();
+  return f.last->leave_for_good(f);
 }
 
 /// `claimed`: the joiner that enter_joiner() took.

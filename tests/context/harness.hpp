@@ -50,9 +50,9 @@ inline char hop_order;
 inline void hop_arrived() { tsan_acquire(&hop_order); }
 
 /// A switch that orders both sides, as resuming and suspending by hand do. Every context of a test uses this one.
-inline void* hop(context& from, context& to, void* transfer, bool final = false) {
+inline void* hop(context& from, context& to, void* transfer) {
   tsan_release(&hop_order);
-  void* const result = switch_context(from, to, transfer, *thread_exception_state(), final);
+  void* const result = switch_context(from, to, transfer, *thread_exception_state());
   hop_arrived();
   return result;
 }
@@ -95,12 +95,13 @@ class coroutine {
   [[nodiscard]] const context& suspended() const { return self_; }
 
  private:
-  static void entry(void* transfer) {
+  static last_switch entry(void* transfer) {
     hop_arrived();
     auto& self = *static_cast<coroutine*>(transfer);
     self.body_(self);
     self.done_ = true;
-    hop(self.self_, self.caller_, nullptr, true);
+    tsan_release(&hop_order);
+    return {self.self_, self.caller_, nullptr, *thread_exception_state()};
   }
 
   test_stack stack_;

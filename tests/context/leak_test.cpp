@@ -17,7 +17,7 @@ struct two_contexts {
 };
 
 // Not instrumented: its frame is then on the stack itself, not in the memory by which ASan finds uses after return.
-__attribute__((no_sanitize("address"))) void keeps_the_only_pointer(void* transfer) {
+__attribute__((no_sanitize("address"))) last_switch keeps_the_only_pointer(void* transfer) {
   auto& at = *static_cast<two_contexts*>(transfer);
   void* volatile kept = std::malloc(100);  // NOLINT: the point is that nobody owns it
   at.disguised = ~reinterpret_cast<std::uintptr_t>(kept);

@@ -22,12 +22,12 @@ void race(bool ordered) {
   order_them = ordered;
   make_context(
       pair.other, stack.limit(), stack.top(),
-      [](void* transfer) {
+      [](void* transfer) -> last_switch {
         auto& at = *static_cast<two_contexts*>(transfer);
         if (order_them) tsan_acquire(&at);
         ++shared;
         if (order_them) tsan_release(&at);
-        switch_context(at.other, at.mine, nullptr, *thread_exception_state(), true);
+        return {at.other, at.mine, nullptr, *thread_exception_state()};
       },
       current_fp_env());
   ++shared;  // unknown to the other context unless a release says so
@@ -44,12 +44,12 @@ TEST(ContextTsan, AStackIsOrderedFromOneLifeToTheNext) {
   // Nothing but the stack connects the two: no release, no acquire.
   const test_stack stack;
   two_contexts pair;
-  const auto uses_its_stack = [](void* transfer) {
+  const auto uses_its_stack = [](void* transfer) -> last_switch {
     volatile int frame[1000];
     for (int i = 0; i < 1000; ++i) frame[i] = i;
     auto& at = *static_cast<two_contexts*>(transfer);
-    switch_context(at.other, at.mine, reinterpret_cast<void*>(std::uintptr_t{1} + static_cast<unsigned>(frame[999])),
-                   *thread_exception_state(), true);
+    return {at.other, at.mine, reinterpret_cast<void*>(std::uintptr_t{1} + static_cast<unsigned>(frame[999])),
+            *thread_exception_state()};
   };
   for (int life = 0; life < 3; ++life) {
     make_context(pair.other, stack.limit(), stack.top(), uses_its_stack, current_fp_env());

@@ -19,10 +19,10 @@ void run_on(detail::stack s, F f) {
     F& f;
     detail::context here, there;
   } trip{f, {}, {}};
-  const auto entry = [](void* transfer) {
+  const auto entry = [](void* transfer) -> detail::last_switch {
     auto& under_way = *static_cast<journey*>(transfer);
     under_way.f();
-    detail::switch_context(under_way.there, under_way.here, nullptr, *detail::thread_exception_state(), true);
+    return {under_way.there, under_way.here, nullptr, *detail::thread_exception_state()};
   };
   detail::make_context(trip.there, s.limit(), s.top(), entry, detail::current_fp_env());
   detail::switch_context(trip.here, trip.there, &trip, *detail::thread_exception_state());
