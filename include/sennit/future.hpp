@@ -346,7 +346,7 @@ template <class F>
 template <class F, class Arg, class... Args>
   requires detail::async_callable<F, Arg, Args...>
 [[nodiscard]] auto async(F&& f, Arg&& arg, Args&&... args) {
-  return detail::spawn_async({}, std::forward<F>(f), std::forward<Arg>(arg), std::forward<Args>(args)...);
+  return detail::spawn_async({.attrs = {}}, std::forward<F>(f), std::forward<Arg>(arg), std::forward<Args>(args)...);
 }
 /// The same with attributes.
 template <class F, class... Args>
