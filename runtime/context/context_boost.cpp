@@ -41,7 +41,7 @@ SENNIT_SWITCH_INLINE const boost_crossing& jump(const last_switch& how, bool fin
   return complete(fc::jump_fcontext(there->where, &out));
 }
 
-/// noexcept: an exception that leaves the entry terminates at its throw site, with the guilty frames still on the stack.
+/// noexcept: an exception that leaves the entry terminates at its throw site, with the guilty frames on the stack.
 SENNIT_SWITCH_CODE void start(fc::transfer_t reached) noexcept {
   const boost_crossing& in = complete(reached);
   arrive(nullptr, in.from);

@@ -52,6 +52,7 @@ TEST(stack, neighbours_start_on_different_cache_lines) {
   stack_pool pool;
   for (const auto cls : all_classes) {
     std::set<std::ptrdiff_t> colours;
+    std::set<std::uintptr_t> pages;  // by what the TLB may choose a set by
     for (std::size_t i = 0; i < stack_colours; ++i) {
       const stack s = allocate(pool, cls);
       const auto colour = s.end() - s.top();
@@ -59,8 +60,12 @@ TEST(stack, neighbours_start_on_different_cache_lines) {
       EXPECT_EQ(colour, s.end() - stack{s}.top()) << "a slot keeps its colour";
       EXPECT_LT(static_cast<std::size_t>(colour), stack_colours * cache_line_bytes);
       colours.insert(colour);
+      pages.insert(reinterpret_cast<std::uintptr_t>(s.end()) / 4096 % 64);
     }
     EXPECT_GE(colours.size(), std::min(stack_colours, slots_per_arena(cls))) << "within an arena all differ";
+    if (page_colour != 0) {
+      EXPECT_EQ(pages.size(), colours.size());
+    }
   }
 }
 
