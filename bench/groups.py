@@ -64,8 +64,10 @@ GROUPS = {
             "yield_2_sites_8",
             "yield_2 with eight calls of yield in the loop: returns are harder to predict",
             "a bare switch"),
-        benchmark("yield_1k", "1000 fibers that yield in turn; per yield", "a bare switch between two"),
-        benchmark("yield_100k", "100 000 fibers that yield in turn; per yield", "a bare switch between two",
+        benchmark("yield_1k", "1000 fibers that yield in turn; per yield",
+                  "bare switches around as many stacks, a page each"),
+        benchmark("yield_100k", "100 000 fibers that yield in turn; per yield",
+                  "bare switches around as many stacks, a page each",
                   heavy=True),
         benchmark(
             "spawn_join",

@@ -6,6 +6,8 @@
 //     from     rdi   where the calling stack's sp is kept
 //     to       rsi   the other stack's sp; before the first call: a frame of zeros below `bare_other`
 //     rounds   rdx   each is one switch to the other stack, which switches back
+//
+// A stack that looks as if it had been left there by the loop goes on at bare_back: r12 = from, r13 = to, rbx = rounds.
         .text
 
         .type   bare_switch, @function
@@ -62,7 +64,10 @@ bare_rounds:
         .p2align 5
 1:      movq    %r12, %rdi
         movq    %r13, %rsi
-        call    bare_switch             // on both stacks from here, so that its return is predicted
+        call    bare_switch             // on all stacks from here, so that its return is predicted
+        .globl  bare_back
+        .hidden bare_back
+bare_back:
         decq    %rbx
         jnz     1b
         popq    %r13

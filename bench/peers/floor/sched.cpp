@@ -187,8 +187,12 @@ void bare_switch(double seconds) { switches("bare_switch", seconds); }
 void switch_(double seconds) { switches("switch", seconds); }
 void yield_2(double seconds) { switches("yield_2", seconds); }
 void yield_2_sites_8(double seconds) { switches("yield_2_sites_8", seconds); }
-void yield_1k(double seconds) { switches("yield_1k", seconds); }
-void yield_100k(double seconds) { switches("yield_100k", seconds); }
+void in_a_ring(const char* name, double seconds, std::size_t count) {
+  ring_of_stacks stacks(count);
+  measure(name, seconds, static_cast<double>(count), [&](std::uint64_t n) { stacks.rounds(n); });
+}
+void yield_1k(double seconds) { in_a_ring("yield_1k", seconds, 1000); }
+void yield_100k(double seconds) { in_a_ring("yield_100k", seconds, full(100'000, seconds)); }
 
 void yield_1k_2_workers(double seconds) {
   std::barrier both(2);
