@@ -132,8 +132,8 @@ sennit_switch_suspended:
 // A new stack is begun behind the nop: x0 = transfer, x19 = entry, x29 = 0. `sennit_resumption
 // sennit_context_main(void* transfer, context_entry entry)` returns who goes on when this context has ended: x0 = an sp
 // like load_sp, x1 = what that stack is handed. The return address is undefined: here every unwinder stops. Unwinders
-// look up "return address - 1"; without the nop they would find the code in front of this function. A branch to a label needs no
-// landing pad; the bti is there for a port that would enter with br.
+// look up "return address - 1"; without the nop they would find the code in front of this function. A branch to a label
+// needs no landing pad; the bti is there for a port that would enter with br.
         .globl  sennit_context_bottom
         .hidden sennit_context_bottom
         .type   sennit_context_bottom, %function

@@ -2,6 +2,7 @@
 #include <unwind.h>
 
 #include <new>
+#include <utility>
 
 #include "abi.h"
 #include "context/switch_site.hpp"
@@ -34,7 +35,7 @@ SENNIT_SWITCH_INLINE void* pack(context& from, void* transfer) {
 SENNIT_SWITCH_INLINE void* unpack(context* self, void* in) {
   auto& left = *static_cast<context*>(in);
   arrive(self, left);
-  return left.transfer;
+  return std::exchange(left.transfer, nullptr);
 }
 #else
 SENNIT_SWITCH_INLINE void* pack(context&, void* transfer) { return transfer; }
