@@ -108,7 +108,8 @@ struct options {
   std::chrono::nanoseconds stall_threshold = std::chrono::milliseconds(20);
   /// How long the destructor waits for fibers after their ambient stop, before it names what is left.
   std::chrono::nanoseconds shutdown_timeout = std::chrono::seconds(10);
-  /// Resident bytes that free stacks may keep.
+  /// Resident bytes that free stacks may keep for good. What is above that is given back to the system when it has not
+  /// been used for one to two seconds.
   std::size_t stack_budget = std::size_t{256} << 20;
   /// Stacks that the runtime ever makes: a bound on memory. Fibers beyond it wait until one comes free; if none is in
   /// use they end with not_enough_memory.

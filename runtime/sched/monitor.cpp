@@ -24,6 +24,7 @@ constexpr nanos without_reports = 10'000'000;     // between the ticks for one w
 constexpr nanos report_interval = 1'000'000'000;  // at most one stall report a second
 constexpr std::size_t room_in_log = 1'800;        // for a backtrace: innermost frames are kept
 constexpr nanos look_interval = 1'000'000'000;    // between two searches for a deadlock at least, and
+constexpr nanos unused_for = 1'000'000'000;       // for so long a stack's memory stays whatever the budget
 constexpr nanos look_pause = 1000;                // so many times as long as the search took
 constexpr int calm_ticks = 10;                    // so many ticks with all workers asleep, then the monitor sleeps too
 
@@ -81,7 +82,7 @@ void monitor::run() noexcept {
       watched_.feed();            // a fiber may have starved since the last tick, unseen by the last stack's return
       // A worker that wakes after this look sees the flag; one that woke before is seen here.
       if (watched_.idle.awake() == 0 && stop_.load(seq_cst) == 0) {  // mm:monitor-stop
-        futex_wait(asleep_.address(), 1, looked_ ? never : next_look_);
+        futex_wait(asleep_.address(), 1, next_duty());
       }
       if (asleep_.exchange(0, seq_cst) == 0 || watched_.idle.awake() != 0) {  // mm:monitor-asleep
         looked_ = false;
@@ -94,7 +95,13 @@ void monitor::run() noexcept {
   }
 }
 
+/// With all workers asleep.
+nanos monitor::next_duty() const noexcept {
+  return std::min(looked_ ? never : next_look_, watched_.stacks.above_budget() ? next_give_back_ : never);
+}
+
 void monitor::tick(nanos now) noexcept {
+  if (now >= next_give_back_ && !watched_.stacks.give_back()) next_give_back_ = now + unused_for;
   watched_.feed();
   const nanos stall = watched_.settings().stall_threshold.count();
   for (const auto& w : watched_.workers()) {

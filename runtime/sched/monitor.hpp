@@ -40,6 +40,7 @@ class monitor {
 
   void run() noexcept;
   void tick(nanos now) noexcept;
+  [[nodiscard]] nanos next_duty() const noexcept;
   void look_for_deadlock(bool all_asleep) noexcept;
   [[nodiscard]] std::vector<fiber_view> look_again(const std::vector<one_wait>& at) const;
   [[nodiscard]] bool nobody_else_moves() const noexcept;
@@ -54,6 +55,7 @@ class monitor {
   nanos next_report_ = 0;
   bool looked_ = false;  // for a deadlock, since a worker was last awake
   nanos next_look_ = 0;
+  nanos next_give_back_ = 0;  // of unused stacks' memory
   std::vector<one_wait> told_;
   counter takeovers_;
   counter stalls_;

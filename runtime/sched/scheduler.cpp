@@ -58,7 +58,7 @@ void bury(std::unique_ptr<stack_pool> stacks, block_slab* slab) {
 scheduler::scheduler(runtime& face, const options& opts)
     : idle(checked(opts).workers),
       stack_pool_(std::make_unique<stack_pool>(
-          stack_pool_options{.resident_budget = opts.stack_budget, .max_stacks = opts.max_stacks})),
+          stack_pool_options{.resident_budget = opts.stack_budget, .lazy = true, .max_stacks = opts.max_stacks})),
       stacks(*stack_pool_),
       face_(face),
       options_(checked(opts)),

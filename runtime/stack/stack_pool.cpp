@@ -1,6 +1,7 @@
 #include "stack/stack_pool.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <new>
 
 #include "stack/stack_error.hpp"
@@ -10,6 +11,10 @@ namespace {
 
 /// Of small and normal stacks one in so many is looked at; the others count as much as those did of late.
 constexpr std::uint32_t sample_of = 8;
+
+// Stacks, by one give_back(): less than a millisecond for either.
+constexpr std::size_t measured_at_once = 512;
+constexpr std::size_t given_back_at_once = 1024;
 
 }  // namespace
 
@@ -80,19 +85,59 @@ void stack_pool::release(stack_class cls, std::span<std::byte* const> slots) noe
       put_warm(cls, batch, held);
       // Most stacks are used by a page or two, but nobody knows which: looking costs 0.4 us each. As long as even
       // fully used ones would fit in the budget nobody asks; then a sample of them is looked at.
-      if (warm_bytes_ > options_.resident_budget) measure(held);
+      if (options_.lazy) continue;
+      if (warm_bytes_ > options_.resident_budget) measure(held, std::numeric_limits<std::size_t>::max());
       shelf& to = shelves_[index_of(cls)];
       while (warm_bytes_ > options_.resident_budget) excess[count++] = pop_warm(to, held);
     }
-    if (count == 0) continue;
-    // Without the lock: the kernel interrupts other CPUs meanwhile. Nobody else knows these slots.
-    const std::span<std::byte* const> trimmed(excess.data(), count);
-    trim(cls, trimmed);
-    const lock held(mutex_);
-    auto& cold = shelves_[index_of(cls)].cold;
-    cold.insert(cold.end(), trimmed.begin(), trimmed.end());
-    stats_.trims += count;
+    give_back(cls, {excess.data(), count});
   }
+}
+
+/// Without the lock: the kernel interrupts other CPUs meanwhile. Nobody else knows these slots.
+void stack_pool::give_back(stack_class cls, std::span<std::byte* const> slots) noexcept {
+  if (slots.empty()) return;
+  trim(cls, slots);
+  const lock held(mutex_);
+  auto& cold = shelves_[index_of(cls)].cold;
+  cold.insert(cold.end(), slots.begin(), slots.end());
+  stats_.trims += slots.size();
+}
+
+bool stack_pool::give_back() noexcept {
+  {
+    const lock held(mutex_);
+    if (warm_bytes_ > options_.resident_budget && !measure(held, measured_at_once)) return true;
+  }
+  std::size_t given = 0;
+  for (std::size_t i = 0; i < stack_classes && given < given_back_at_once;) {
+    std::array<std::byte*, advise_batch> excess;
+    std::size_t count = 0;
+    {
+      const lock held(mutex_);
+      shelf& from = shelves_[i];
+      while (from.untouched > 0 && count < excess.size() && warm_bytes_ > options_.resident_budget) {
+        const auto& last = from.warm[--from.untouched];
+        excess[count++] = last.slot;
+        warm_bytes_ -= last.bytes;
+      }
+      const auto hole = from.warm.begin() + static_cast<std::ptrdiff_t>(from.untouched);
+      from.warm.erase(hole, hole + static_cast<std::ptrdiff_t>(count));
+      from.measured -= count;
+    }
+    give_back(static_cast<stack_class>(i), {excess.data(), count});
+    given += count;
+    if (count < excess.size()) ++i;
+  }
+  if (given >= given_back_at_once) return true;
+  const lock held(mutex_);
+  for (shelf& s : shelves_) s.untouched = s.warm.size();
+  return false;
+}
+
+bool stack_pool::above_budget() const noexcept {
+  const lock held(mutex_);
+  return warm_bytes_ > options_.resident_budget;
 }
 
 void stack_pool::put_warm(stack_class cls, std::span<std::byte* const> slots, const lock&) noexcept {
@@ -107,15 +152,17 @@ std::byte* stack_pool::pop_warm(shelf& from, const lock&) noexcept {
   const auto last = from.warm.back();
   from.warm.pop_back();
   from.measured = std::min(from.measured, from.warm.size());
+  from.untouched = std::min(from.untouched, from.warm.size());
   warm_bytes_ -= last.bytes;
   return last.slot;
 }
 
-void stack_pool::measure(const lock&) noexcept {
+bool stack_pool::measure(const lock&, std::size_t most) noexcept {
   for (std::size_t i = 0; i < stack_classes; ++i) {
     const auto cls = static_cast<stack_class>(i);
     shelf& of = shelves_[i];
-    for (; of.measured < of.warm.size(); ++of.measured) {
+    for (; of.measured < of.warm.size(); ++of.measured, --most) {
+      if (most == 0) return false;
       auto& [slot, bytes] = of.warm[of.measured];
       warm_bytes_ -= bytes;
       if (cls > stack_class::normal || of.typical == 0 || random_.below(sample_of) == 0) {
@@ -127,6 +174,7 @@ void stack_pool::measure(const lock&) noexcept {
       warm_bytes_ += bytes;
     }
   }
+  return true;
 }
 
 stack_stats stack_pool::stats() const {

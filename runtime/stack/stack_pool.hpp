@@ -21,6 +21,8 @@ struct stack_pool_options {
   /// Memory that unused stacks in the pool may keep. What comes back above it is given to the kernel, at 0.7 us a stack
   /// and 1.3 us for the page fault when it is used again; 64 MiB keep 16 000 shallow stacks warm.
   std::size_t resident_budget = std::size_t{64} << 20;
+  /// Only give_back() gives anything back: who calls it knows the time.
+  bool lazy = false;
   /// Stacks of all classes that the pool ever makes.
   std::size_t max_stacks = std::numeric_limits<std::size_t>::max();
 };
@@ -55,6 +57,12 @@ class stack_pool {
   /// The same for many of one class; the last is the first to be handed out again.
   void release(stack_class cls, std::span<std::byte* const> slots) noexcept;
 
+  /// Gives back what is above the budget and has lain here since the last call that returned false. True: that was not
+  /// all, since a call takes a millisecond at most. One thread at a time.
+  bool give_back() noexcept;
+  /// Whether there may be work for give_back().
+  [[nodiscard]] bool above_budget() const noexcept;
+
   [[nodiscard]] stack_stats stats() const;
   /// How stacks of this class are guarded here; automatic as long as there are none.
   [[nodiscard]] guard_kind guards(stack_class cls) const;
@@ -71,13 +79,15 @@ class stack_pool {
     std::vector<warm_slot> warm;  // may hold memory; the first `measured` count as much as they hold
     std::vector<std::byte*> cold;
     std::size_t measured = 0;
-    std::size_t typical = 0;  // bytes that those looked at held, the latest weighing most
+    std::size_t untouched = 0;  // so many of the first were here at the last end of give_back()
+    std::size_t typical = 0;    // bytes that those looked at held, the latest weighing most
   };
 
   std::error_code grow(stack_class cls, shelf& from, const lock&) noexcept;
   void put_warm(stack_class cls, std::span<std::byte* const> slots, const lock&) noexcept;
   std::byte* pop_warm(shelf& from, const lock&) noexcept;
-  void measure(const lock&) noexcept;
+  bool measure(const lock&, std::size_t most) noexcept;  // false: there are more of them
+  void give_back(stack_class cls, std::span<std::byte* const> slots) noexcept;
 
   const stack_pool_options options_;
   mutable std::mutex mutex_;

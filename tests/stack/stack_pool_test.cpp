@@ -160,6 +160,38 @@ TEST(stack_pool, estimates_what_stacks_of_different_depth_hold) {
   EXPECT_LE(pool.stats().cached_bytes, budget);
 }
 
+TEST(stack_pool, a_lazy_one_gives_back_what_nobody_has_taken_in_between) {
+  constexpr std::size_t count = 3000, again = 1000, budget = 1 << 20;
+  stack_pool pool(stack_pool_options{.resident_budget = budget, .lazy = true});
+  const auto held = [](std::span<std::byte* const> of) {
+    std::size_t bytes = 0;
+    for (std::byte* const slot : of) bytes += resident_bytes({slot, stack_class::normal});
+    return bytes;
+  };
+  const auto give_back = [&] {
+    while (pool.give_back()) {}
+    return pool.stats().trims;
+  };
+  const auto slots = allocate(pool, stack_class::normal, count);
+  for (std::byte* const slot : slots) use(slot, stack_class::normal, 1);
+  pool.release(stack_class::normal, slots);
+  EXPECT_TRUE(pool.above_budget());
+  EXPECT_EQ(give_back(), 0u) << "they have only just come";
+  const auto warm = allocate(pool, stack_class::normal, again);
+  EXPECT_GT(held(warm), 0u);
+  pool.release(stack_class::normal, warm);
+  EXPECT_EQ(give_back(), count - again);
+  EXPECT_EQ(held(slots), held(warm));
+  EXPECT_GT(held(warm), budget);
+  EXPECT_GT(give_back(), count - again);
+  EXPECT_LE(held(slots), budget);
+  EXPECT_GE(held(slots), budget / 2) << "the budget is there to be used";
+  EXPECT_FALSE(pool.above_budget());
+  EXPECT_EQ(pool.stats().cached, count);
+  const auto all = allocate(pool, stack_class::normal, count);
+  EXPECT_EQ(std::set<std::byte*>(all.begin(), all.end()), std::set<std::byte*>(slots.begin(), slots.end()));
+}
+
 TEST(stack_pool, one_budget_is_shared_by_all_classes) {
   constexpr std::size_t budget = 16 << 20;
   stack_pool pool(stack_pool_options{.resident_budget = budget});
