@@ -1,14 +1,18 @@
-// No stack to be had: a fiber waits while another's may come free; else that is its result.
+// No stack to be had: a fiber waits while another's may come free; else that is its result. And what becomes of the
+// memory of stacks that are there and unused.
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <system_error>
+#include <thread>
 #include <vector>
 
 #include <sennit/event.hpp>
+#include <sennit/metrics.hpp>
 #include <sennit/runtime.hpp>
+#include <sennit/scope.hpp>
 
 #include "support/runtimes.hpp"
 
@@ -62,6 +66,27 @@ TEST(exhaustion_death_test, without_any_stack_a_detached_fiber_terminates_by_nam
         std::_Exit(0);
       },
       "stackless");
+}
+
+// Hazard 10: it stays for the next crowd, and goes although nothing happens any more.
+TEST(unused_stacks, keep_their_memory_for_a_while) {
+  constexpr std::size_t count = 2000, budget = std::size_t{1} << 20;
+  runtime rt({.workers = 2, .stall_threshold = {}, .stack_budget = budget});
+  const auto start = std::chrono::steady_clock::now();
+  rt.run([] {
+    scope all;
+    event gate;
+    for (std::size_t i = 0; i < count; ++i) all.spawn([&] { gate.wait(); });
+    this_fiber::yield();
+    gate.set();
+  });
+  const auto held = [&] { return rt.metrics().stack_bytes_cached; };
+  EXPECT_GT(held(), budget);
+  while (held() > budget && std::chrono::steady_clock::now() - start < 60s) std::this_thread::sleep_for(10ms);
+  const auto took = std::chrono::steady_clock::now() - start;
+  std::printf("given back after %lld ms\n", static_cast<long long>(took / 1ms));
+  EXPECT_LE(held(), budget);
+  EXPECT_GE(took, 900ms);
 }
 
 TEST(exhaustion, call_with_stack_says_so) {

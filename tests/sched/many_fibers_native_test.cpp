@@ -110,27 +110,6 @@ TEST(many_fibers_native, a_parked_fiber_costs_at_most_4_9_kib) {
   EXPECT_LE(each, 49u * 1024 / 10);
 }
 
-// Hazard 10, of a runtime: it stays for the next crowd, and goes although nothing happens any more.
-TEST(many_fibers_native, the_memory_of_unused_stacks_goes_back_when_nobody_has_used_it_for_a_while) {
-  constexpr std::size_t count = 10'000;
-  runtime rt({.workers = 2, .stall_threshold = {}, .stack_budget = std::size_t{1} << 20});
-  const std::size_t before = status("VmRSS");
-  { const parked_fibers fibers(rt, count); }
-  const std::size_t soon = status("VmRSS");
-  const auto start = std::chrono::steady_clock::now();
-  std::size_t later = soon;
-  while (later > soon - count * 4096 / 2 && std::chrono::steady_clock::now() - start < 30s) {
-    std::this_thread::sleep_for(10ms);
-    later = status("VmRSS");
-  }
-  const auto took = std::chrono::steady_clock::now() - start;
-  std::printf("resident: %zu MiB, then %zu, after %lld ms %zu\n", before >> 20, soon >> 20,
-              static_cast<long long>(took / 1ms), later >> 20);
-  EXPECT_GE(soon - before, count * 4096);
-  EXPECT_LE(later, soon - count * 4096 / 2);
-  EXPECT_GE(took, 900ms);
-}
-
 /// Address space for so much more than there is now.
 void allow_more(std::size_t bytes) {
   const rlimit limit{status("VmSize") + bytes, RLIM_INFINITY};
