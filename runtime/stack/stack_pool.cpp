@@ -105,9 +105,14 @@ void stack_pool::give_back(stack_class cls, std::span<std::byte* const> slots) n
 }
 
 bool stack_pool::give_back() noexcept {
+  const auto all_are_untouched = [this](const lock&) {
+    for (shelf& s : shelves_) s.untouched = s.warm.size();
+    return false;
+  };
   {
     const lock held(mutex_);
-    if (warm_bytes_ > options_.resident_budget && !measure(held, measured_at_once)) return true;
+    if (warm_bytes_ <= options_.resident_budget) return all_are_untouched(held);
+    if (!measure(held, measured_at_once)) return true;
   }
   std::size_t given = 0;
   for (std::size_t i = 0; i < stack_classes && given < given_back_at_once;) {
@@ -131,8 +136,7 @@ bool stack_pool::give_back() noexcept {
   }
   if (given >= given_back_at_once) return true;
   const lock held(mutex_);
-  for (shelf& s : shelves_) s.untouched = s.warm.size();
-  return false;
+  return all_are_untouched(held);
 }
 
 bool stack_pool::above_budget() const noexcept {
