@@ -223,7 +223,7 @@ constexpr std::size_t fiber_block::timer_offset() noexcept {
 }
 
 #if !SENNIT_ASAN && !SENNIT_TSAN
-// 4096 bytes of stack, 513 of page tables and this are a parked fiber: together below 4.9 KiB. One cache line more, and
+// 4096 bytes of stack, 520 of page tables and this are a parked fiber: together below 4.9 KiB. One cache line more, and
 // below 5 KiB, where stop_source is sennit's own: two words, which std's is not.
 static_assert(sizeof(fiber_block) <= (sizeof(stop_source) == sizeof(void*) ? 320 : 384));
 #endif
