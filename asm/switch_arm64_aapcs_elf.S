@@ -13,8 +13,7 @@
 // Not saved: x0-x17, v0-v7, v16-v31, the upper halves of v8-v15, NZCV and FPSR: the ABI lets every call change them,
 // and this is a call (SVE and SME state likewise: a caller in streaming mode must leave it first). x18 is the
 // platform's and is never touched. TPIDR_EL0 belongs to the thread. x30 is not signed: a signature made with one sp
-// would have to be checked with the same sp, which holds, but the return here goes to an address that C++ wrote for a
-// new context.
+// would have to be checked with the same sp, which holds, but of a new context it is an address that C++ wrote.
 //
 // The last instruction is a ret, not br: it keeps the return-address predictor in step with the calls. For the same
 // reason a new stack, which no call has left, is jumped to; and where a context ends, the calls on its stack have all

@@ -82,6 +82,7 @@ TEST(unused_stacks, keep_their_memory_for_a_while) {
   });
   const auto held = [&] { return rt.metrics().stack_bytes_cached; };
   EXPECT_GT(held(), budget);
+  // Nobody is told when the monitor has given it back.
   while (held() > budget && std::chrono::steady_clock::now() - start < 60s) std::this_thread::sleep_for(10ms);
   const auto took = std::chrono::steady_clock::now() - start;
   std::printf("given back after %lld ms\n", static_cast<long long>(took / 1ms));
