@@ -7,7 +7,7 @@
 #include <new>
 #include <utility>
 
-#include "base/check.hpp"
+#include "base/atomic.hpp"
 #include "stack/guard.hpp"
 
 namespace sennit::inline v0::detail {
@@ -37,7 +37,7 @@ bool block_slab::map_region() noexcept {
   auto* const made = static_cast<std::byte*>(std::aligned_alloc(huge_page, bytes));
   if (made == nullptr) return false;
   try {
-    chunks_.reserve(chunks_.size() + bytes / chunk_bytes);
+    chunks_.reserve((regions_.size() * region_bytes(1) + huge_page) / chunk_bytes);  // of all regions, this one too
     regions_.push_back(made);
   } catch (const std::bad_alloc&) {
     std::free(made);
@@ -48,47 +48,100 @@ bool block_slab::map_region() noexcept {
   return true;
 }
 
-bool block_slab::grow() noexcept {
-  if (fresh_.empty() && !map_region()) return false;
-  auto* const made = ::new (fresh_.data()) chunk{this};
-  fresh_ = fresh_.subspan(chunk_bytes);
+/// The lock is not held while the blocks are made, which may have to wait for the kernel to clear a huge page.
+block_slab::chunk* block_slab::make_chunk(shard& home) noexcept {
+  std::byte* memory = nullptr;
+  {
+    const spin_guard guard(lock_);
+    if (fresh_.empty() && !map_region()) return nullptr;
+    memory = fresh_.data();
+    fresh_ = fresh_.subspan(chunk_bytes);
+  }
+  auto* const made = ::new (memory) chunk{this, atomic<shard*>(&home)};
+  made->free_count = blocks_per_chunk;
+  for (std::size_t i = 0; i < blocks_per_chunk; ++i) {
+    ::new (&made->block(i)) fiber_block;
+    made->free[i] = static_cast<std::uint8_t>(blocks_per_chunk - 1 - i);
+  }
+  const spin_guard guard(lock_);
   chunks_.push_back(made);
-  for (std::size_t i = blocks_per_chunk; i-- > 0;) push(*::new (&made->block(i)) fiber_block);
-  return true;
+  return made;
 }
 
-fiber_block* block_slab::pop() noexcept {
-  chunk& c = *free_;
+/// Of a worker that has spawned many and does not need its chunks now. In no list: what comes back meanwhile stays in
+/// it.
+block_slab::chunk* block_slab::take_chunk_of_others(shard& home) noexcept {
+  for (shard& other : shards_) {
+    if (&other == &home || other.free.load(relaxed) == nullptr) continue;  // mm:slab-free: a hint
+    const spin_guard guard(other.lock);
+    chunk* const c = other.free.load(relaxed);  // mm:slab-free
+    if (c == nullptr) continue;
+    other.free.store(c->next_free, relaxed);  // mm:slab-free
+    c->home.store(&home, order::release);     // mm:slab-home
+    return c;
+  }
+  return nullptr;
+}
+
+void block_slab::shard::add(chunk& c) noexcept {
+  c.next_free = free.load(relaxed);  // mm:slab-free
+  free.store(&c, relaxed);           // mm:slab-free
+}
+
+fiber_block* block_slab::shard::pop() noexcept {
+  chunk& c = *free.load(relaxed);  // mm:slab-free
   fiber_block& b = c.block(c.free[--c.free_count]);
-  if (c.free_count == 0) free_ = c.next_free;
-  --free_count_;
+  if (c.free_count == 0) free.store(c.next_free, relaxed);  // mm:slab-free
   return &b;
 }
 
-void block_slab::push(fiber_block& block) noexcept {
+void block_slab::shard::push(fiber_block& block) noexcept {
   chunk& c = chunk::of(block);
-  if (c.free_count == 0) c.next_free = std::exchange(free_, &c);
+  if (c.free_count == 0) add(c);
   c.free[c.free_count++] = static_cast<std::uint8_t>(&block - &c.block(0));
-  ++free_count_;
 }
 
-fiber_block* block_slab::take() noexcept {
-  const spin_guard guard(lock_);
-  return free_ != nullptr || grow() ? pop() : nullptr;
+/// How many; none only without memory.
+std::uint32_t block_slab::pop(shard& from, std::span<fiber_block*> out) noexcept {
+  chunk* more = nullptr;
+  do {
+    const spin_guard guard(from.lock);
+    if (more != nullptr) from.add(*more);
+    std::uint32_t count = 0;
+    while (count < out.size() && from.free.load(relaxed) != nullptr) out[count++] = from.pop();  // mm:slab-free
+    if (count == 0) continue;
+    outside_.fetch_add(count, relaxed);  // mm:slab-outside: the runtime is there
+    return count;
+  } while ((more = take_chunk_of_others(from)) != nullptr || (more = make_chunk(from)) != nullptr);
+  return 0;
+}
+
+/// The first ones, which belong to one shard; how many. None: their chunk has just moved to another one.
+std::size_t block_slab::push(std::span<fiber_block* const> blocks) noexcept {
+  const auto home_of = [](fiber_block* b) { return chunk::of(*b).home.load(acquire); };  // mm:slab-home
+  shard* const home = home_of(blocks.front());
+  const spin_guard guard(home->lock);
+  std::size_t count = 0;
+  for (; count < blocks.size() && home_of(blocks[count]) == home; ++count) home->push(*blocks[count]);
+  return count;
+}
+
+fiber_block* block_slab::take_one() noexcept {
+  fiber_block* one = nullptr;
+  pop(shards_.front(), {&one, 1});
+  return one;
 }
 
 bool block_slab::refill(block_cache& cache) noexcept {
-  const spin_guard guard(lock_);
-  if (free_ == nullptr && !grow()) return false;
-  while (cache.count < batch && free_ != nullptr) cache.blocks[cache.count++] = pop();
+  cache.count = pop(shards_[cache.shard], std::span(cache.blocks).first(batch));
   std::reverse(cache.blocks.begin(), cache.blocks.begin() + cache.count);  // they come as pop() gave them
-  return true;
+  return cache.count > 0;
 }
 
 fiber_block* block_slab::allocate(block_cache* cache) noexcept {
   fiber_block* b = nullptr;
   if (cache == nullptr) {
-    b = take();
+    b = take_one();
     if (b == nullptr) return nullptr;
   } else {
     if (cache->count == 0 && !refill(*cache)) [[unlikely]]
@@ -107,34 +160,28 @@ void block_slab::release(fiber_block* block, block_cache* cache) noexcept {
     if (cache->count == cache->blocks.size()) [[unlikely]]
       spill(*cache, batch);
     cache->blocks[cache->count++] = block;
-    return;
+  } else {
+    give_one(*block);
   }
-  bool last = false;
-  {
-    const spin_guard guard(lock_);
-    push(*block);
-    last = all_free();
-  }
-  if (last) delete this;
+}
+
+void block_slab::give_one(fiber_block& block) noexcept {
+  fiber_block* const one = &block;
+  while (push({&one, 1}) == 0) cpu_pause();
+  let_go(1);
 }
 
 /// The oldest go: what ended last is warm.
 void block_slab::spill(block_cache& cache, std::uint32_t count) noexcept {
-  const spin_guard guard(lock_);
   const auto from = cache.blocks.begin();
-  for (std::uint32_t i = 0; i < count; ++i) push(*cache.blocks[i]);
+  for (std::span<fiber_block* const> left(from, count); !left.empty();) left = left.subspan(push(left));
   std::copy(from + count, from + cache.count, from);
   cache.count -= count;
+  outside_.fetch_sub(count, relaxed);  // mm:slab-outside: the runtime is there
 }
 
-void block_slab::close() noexcept {
-  bool last = false;
-  {
-    const spin_guard guard(lock_);
-    closed_ = true;
-    last = all_free();
-  }
-  if (last) delete this;
+void block_slab::let_go(std::size_t count) noexcept {
+  if (outside_.fetch_sub(count, acq_rel) == count) delete this;  // mm:slab-outside
 }
 
 }  // namespace sennit::inline v0::detail

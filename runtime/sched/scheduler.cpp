@@ -65,7 +65,7 @@ scheduler::scheduler(runtime& face, const options& opts)
       name_(opts.name),
       host_(opts.host != nullptr ? opts.host : &system_host()),
       default_stack_(class_for(opts.stack_size)),
-      slab_(block_slab::make()),
+      slab_(block_slab::make(options_.workers)),
       generation_(fork_generation()),
       monitor_(std::make_unique<monitor>(*this)) {
   prepare_process();

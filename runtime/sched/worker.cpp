@@ -53,7 +53,7 @@ void check_may_wait(const fiber_block& me) noexcept {
 }  // namespace
 
 worker::worker(scheduler& s, unsigned i)
-    : home(s), index(i), stacks(s.stacks), dice(s.outside().random()), waker_(poll, 0) {}
+    : home(s), index(i), blocks(i), stacks(s.stacks), dice(s.outside().random()), waker_(poll, 0) {}
 
 // ---- the switch ----
 

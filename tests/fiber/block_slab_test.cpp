@@ -33,7 +33,7 @@ void give(block_slab& slab, fiber_block* b, block_cache* cache = nullptr) {
 }
 
 TEST(block_slab_test, blocks_are_distinct_and_know_their_slab) {
-  block_slab* slab = block_slab::make();
+  block_slab* slab = block_slab::make(1);
   std::set<fiber_block*> seen;
   for (int i = 0; i < 1000; ++i) {
     fiber_block* b = take(*slab);
@@ -49,8 +49,8 @@ TEST(block_slab_test, blocks_are_distinct_and_know_their_slab) {
 }
 
 TEST(block_slab_test, it_is_looked_through_chunk_by_chunk_and_knows_its_blocks) {
-  block_slab* slab = block_slab::make();
-  block_slab* other = block_slab::make();
+  block_slab* slab = block_slab::make(1);
+  block_slab* other = block_slab::make(1);
   fiber_block* const of_other = take(*other);
   std::set<fiber_block*> taken;
   while (taken.size() < 50 * block_slab::blocks_per_chunk) taken.insert(take(*slab));  // of two regions
@@ -73,7 +73,7 @@ TEST(block_slab_test, it_is_looked_through_chunk_by_chunk_and_knows_its_blocks) 
 }
 
 TEST(block_slab_test, a_recycled_block_has_a_new_epoch) {
-  block_slab* slab = block_slab::make();
+  block_slab* slab = block_slab::make(1);
   fiber_block* b = take(*slab);
   const auto epoch = b->state.epoch();
   b->state.set_done();
@@ -87,8 +87,8 @@ TEST(block_slab_test, a_recycled_block_has_a_new_epoch) {
 }
 
 TEST(block_slab_test, a_cache_gives_back_half_when_it_is_full) {
-  block_slab* slab = block_slab::make();
-  block_cache mine;
+  block_slab* slab = block_slab::make(1);
+  block_cache mine(0);
   std::vector<fiber_block*> blocks;
   for (int i = 0; i < 500; ++i) blocks.push_back(take(*slab, &mine));
   for (fiber_block* b : blocks) give(*slab, b, &mine);
@@ -102,8 +102,74 @@ TEST(block_slab_test, a_cache_gives_back_half_when_it_is_full) {
   slab->close();
 }
 
+TEST(block_slab_test, blocks_go_back_to_the_worker_that_had_them) {
+  block_slab* slab = block_slab::make(2);
+  block_cache first(0);
+  block_cache second(1);
+  const auto take_many = [&](block_cache& cache) {
+    std::set<fiber_block*> taken;
+    while (taken.size() < 5 * block_slab::blocks_per_chunk) taken.insert(take(*slab, &cache));
+    return taken;
+  };
+  const auto give_all = [&](const std::set<fiber_block*>& blocks, block_cache& cache) {
+    for (fiber_block* b : blocks) give(*slab, b, &cache);
+    slab->flush(cache);
+  };
+  const auto of_first = take_many(first);
+  const auto of_second = take_many(second);
+  give_all(of_second, first);  // wherever they end
+  give_all(of_first, second);
+  for (fiber_block* b : take_many(second)) EXPECT_TRUE(!of_first.contains(b));
+  slab->close();
+}
+
+TEST(block_slab_test, a_worker_takes_what_others_do_not_need_before_there_are_more) {
+  block_slab* slab = block_slab::make(2);
+  block_cache first(0);
+  block_cache second(1);
+  std::set<fiber_block*> taken;
+  while (taken.size() < 1000) taken.insert(take(*slab, &first));
+  fiber_block* const kept = *taken.begin();
+  for (fiber_block* b : taken) {
+    if (b != kept) give(*slab, b, &first);
+  }
+  slab->flush(first);
+  std::set<fiber_block*> again;
+  while (again.size() < 999) again.insert(take(*slab, &second));
+  again.insert(kept);
+  EXPECT_EQ(again, taken);
+  for (fiber_block* b : again) give(*slab, b);
+  slab->flush(second);
+  slab->close();
+}
+
+/// One worker's fibers end while another one spawns and finds nothing free but among those.
+TEST(block_slab_test, chunks_change_hands_while_their_blocks_come_back) {
+  for (std::size_t round = 0; round < test::scaled(2000); ++round) {
+    block_slab* slab = block_slab::make(2);
+    block_cache first(0);
+    std::vector<fiber_block*> blocks;
+    while (blocks.size() < 2 * block_slab::blocks_per_chunk) blocks.push_back(take(*slab, &first));
+    std::atomic<bool> ending{false};
+    std::thread spawner([&] {
+      block_cache second(1);
+      while (!ending) {}
+      std::set<fiber_block*> taken;
+      while (taken.size() < block_slab::blocks_per_chunk) ASSERT_TRUE(taken.insert(take(*slab, &second)).second);
+      for (fiber_block* b : taken) give(*slab, b, &second);
+      slab->flush(second);
+    });
+    ending = true;
+    for (fiber_block* b : blocks) give(*slab, b);
+    spawner.join();
+    EXPECT_EQ(count_live(*slab), 0u);
+    slab->flush(first);
+    slab->close();
+  }
+}
+
 TEST(block_slab_test, close_waits_for_the_last_handle) {
-  block_slab* slab = block_slab::make();
+  block_slab* slab = block_slab::make(1);
   auto alive = std::make_shared<int>(1);
   fiber_block* b = take(*slab);
   b->give_work(task([alive] {}));
@@ -115,14 +181,14 @@ TEST(block_slab_test, close_waits_for_the_last_handle) {
 
 TEST(block_slab_test, is_shared_by_threads_with_and_without_caches) {
   const std::size_t rounds = test::scaled(200'000);
-  block_slab* slab = block_slab::make();
+  block_slab* slab = block_slab::make(2);
   std::atomic<bool> wrong{false};
   std::vector<std::thread> threads;
   std::mutex lock;
   std::vector<fiber_block*> handed;  // some blocks end on another thread than they began on
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
-      block_cache mine;
+      block_cache mine(static_cast<unsigned>(t) / 2);
       block_cache* cache = t % 2 == 0 ? &mine : nullptr;
       std::vector<fiber_block*> held;
       for (std::size_t i = 0; i < rounds; ++i) {
