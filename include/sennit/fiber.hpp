@@ -15,6 +15,7 @@
 #include <utility>
 
 #include <sennit/detail/config.hpp>
+#include <sennit/detail/fiber_owner.hpp>
 #include <sennit/detail/task.hpp>
 #include <sennit/detail/wait_bound.hpp>
 
@@ -60,8 +61,7 @@ struct spawn_options {
   scope_core* scope = nullptr;  // null: no scope
   bool detached = false;
   stop_source stop{nostopstate};
-  void (*finish)(void* owner, fiber_block& f) noexcept = nullptr;  // as fiber_block's; not with a scope
-  void* owner = nullptr;
+  fiber_owner* owner = nullptr;  // not with a scope, which is that itself
 };
 
 SENNIT_API fiber_block* spawn(task&& work, spawn_options&& options);

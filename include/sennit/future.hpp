@@ -315,7 +315,7 @@ future<async_result<F, Args...>> spawn_async(spawn_options&& options, F&& f, Arg
   using result = async_result<F, Args...>;
   using state = future_state<result>;
   future_ptr<state> mine(new state);
-  // The fiber's reference is dropped by settle_async(), or by finish_async() if the fiber never comes to that.
+  // The fiber's reference is dropped by settle_async(), or at the fiber's end if it never comes to that.
   task work([state = mine.get(), fn = std::decay_t<F>(std::forward<F>(f)),
              bound = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)]() mutable {
     state->store_result([&]() -> result {
@@ -324,8 +324,7 @@ future<async_result<F, Args...>> spawn_async(spawn_options&& options, F&& f, Arg
     settle_async(*state);
   });
   options.detached = true;
-  options.finish = finish_async;
-  options.owner = static_cast<future_core*>(mine.get());
+  options.owner = mine.get();
   future_ptr<state> fibers(mine);
   spawn(std::move(work), std::move(options));
   static_cast<void>(fibers.give_up());

@@ -2,6 +2,7 @@
 // Structured concurrency: children that cannot outlive their scope.
 #include <exception>
 
+#include <sennit/detail/fiber_owner.hpp>
 #include <sennit/detail/wait_queue.hpp>
 #include <sennit/fiber.hpp>
 #include <sennit/future.hpp>
@@ -17,7 +18,7 @@ enum class on_exception {
 namespace detail {
 
 /// The state of a scope, shared by the owner and the children; lives in the scope object, on the owner's stack.
-class scope_core {
+class scope_core : public fiber_owner {
  public:
   SENNIT_API scope_core(on_exception policy, nanos deadline, std::size_t max_running);
   SENNIT_API ~scope_core();

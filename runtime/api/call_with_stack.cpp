@@ -63,7 +63,8 @@ void run_on_stack(std::size_t usable, void (*run)(void*), void* argument) {
   {
     const tsan_section on_thread(w->tsan.self());  // which wrote them when it resumed the fiber
     call.outer = f->ctx;
-    small = std::exchange(f->memory, large);
+    small = f->memory();
+    f->set_memory(large);
     f->ctx = context{};  // what the sanitizers know of the small stack went with the copy
   }
   make_context(f->ctx, large.limit(), large.top(), enter_large_stack, current_fp_env());
@@ -78,7 +79,7 @@ void run_on_stack(std::size_t usable, void (*run)(void*), void* argument) {
     const tsan_section on_thread(w->tsan.self());
     destroy_context(f->ctx);
     f->ctx = call.outer;
-    f->memory = small;
+    f->set_memory(small);
     w->stacks.put(large);
   }
   if (call.failure != nullptr) std::rethrow_exception(call.failure);

@@ -30,14 +30,15 @@ struct debug_layout {
     t.block_refs = offsetof(fiber_block, refs);
     t.block_state = offsetof(fiber_block, state);
     t.block_id = offsetof(fiber_block, id);
-    t.block_name = offsetof(fiber_block, name_bytes);
+    t.block_rare = offsetof(fiber_block, rare);
+    t.rare_name = offsetof(rare_record, name);
     t.block_where = offsetof(fiber_block, where);
     t.block_wait_for = offsetof(fiber_block, wait_for);
     t.block_object = offsetof(fiber_block, wait.object);
     t.block_since = offsetof(fiber_block, wait.since);
     t.block_sp = offsetof(fiber_block, ctx.sp);
     t.block_last = offsetof(fiber_block, last);
-    t.block_stack = offsetof(fiber_block, memory.slot);
+    t.block_stack = offsetof(fiber_block, slot);
     t.state_parked = state_word::parked;
     t.state_done = state_word::done;
     t.wait_kinds = wait_kinds;

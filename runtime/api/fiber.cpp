@@ -65,8 +65,20 @@ bool wait_done(fiber_block& f, wait_bound until, ambient_stops stops) SENNIT_NO_
 
 void rethrow_failure(fiber_block& f) {
   // Ended, and only the handle's owner joins: nobody else touches the result.
-  if (!f.has_rare.load(relaxed)) return;  // mm:block-rare
-  if (f.failure != nullptr) std::rethrow_exception(std::exchange(f.failure, nullptr));
+  if (std::exception_ptr failure = f.take_failure()) std::rethrow_exception(std::move(failure));
+}
+
+/// Its name and its stop_source; false without memory for them.
+bool prepare_rare(fiber_block& f, spawn_options& o) noexcept {
+  f.begin_rare();
+  const std::string_view name = o.attrs.name;
+  if (name.empty() && !o.stop.stop_possible()) [[likely]]
+    return true;
+  rare_record* const r = f.make_rare();
+  if (r == nullptr) return false;
+  r->name[name.copy(r->name, sizeof r->name - 1)] = '\0';
+  r->stop = std::move(o.stop);
+  return true;
 }
 
 }  // namespace
@@ -93,7 +105,13 @@ fiber_block* spawn(task&& work, spawn_options&& o) {
     locals = own->copy_for_child();
 
   fiber_block* f = home->allocate();
-  if (f == nullptr) fail(std::errc::not_enough_memory, "sennit: no memory for a control block");
+  if (f == nullptr || !prepare_rare(*f, o)) {
+    if (f != nullptr) {
+      f->refs.store(1, relaxed);  // mm:block-refs: nobody has seen it
+      scheduler::release(*f, this_worker());
+    }
+    fail(std::errc::not_enough_memory, "sennit: no memory for a control block");
+  }
   f->home = home;
   f->stack_kind = kind;
   f->wait_for = wait_kind::none;
@@ -106,17 +124,11 @@ fiber_block* spawn(task&& work, spawn_options&& o) {
   f->ambient_deadline = never;
   f->innermost = nullptr;
   f->owner = o.owner;
-  f->finish = o.finish;
-  f->finish_given_up = o.finish != nullptr;
-  f->fp = current_fp_env();
+  f->is_child = false;
+  f->set_fp(current_fp_env());
   f->forks = fork_generation();
   f->id = new_id();
   f->where = o.attrs.where;
-  f->set_name(o.attrs.name);
-  if (o.stop.stop_possible()) {
-    f->set_rare();
-    f->stop_state = std::move(o.stop);
-  }
   f->give_work(std::move(work));
   f->locals = locals.release();
   f->refs.store(o.detached ? 1 : 2, release);  // mm:block-refs: from here on dumps see it
@@ -162,13 +174,13 @@ void wait_child(fiber_block* block, const stop_token& stop) {
 }
 
 void rethrow_child(fiber_block* block) {
-  if (block->failure != nullptr) std::rethrow_exception(block->failure);
+  if (const std::exception_ptr failure = block->failure()) std::rethrow_exception(failure);
 }
 
 void join_and_check(fiber_block* block) noexcept {
   if (lost_by_fork(*block)) return;
   wait_done(*block, {}, ambient_stops::pass);
-  if (block->failure != nullptr) {
+  if (block->failure() != nullptr) {
     log(log_level::error, "fiber '%s' ended with an exception that nobody fetched by join()", block->name().data());
     rethrow_failure(*block);  // out of noexcept: terminate, with the exception's message
   }
@@ -177,11 +189,10 @@ void join_and_check(fiber_block* block) noexcept {
 
 stop_source stop_source_of(fiber_block* block) {
   const spin_guard guard(block->joiners.lock);
-  if (!block->stop_state.stop_possible()) {
-    block->set_rare();
-    block->stop_state = stop_source();
-  }
-  return block->stop_state;
+  rare_record* const r = block->make_rare();
+  if (r == nullptr) throw std::bad_alloc();
+  if (!r->stop.stop_possible()) r->stop = stop_source();
+  return r->stop;
 }
 
 bool request_stop(fiber_block* block) {
@@ -207,7 +218,7 @@ void fiber::detach() {
     // With the fiber's own section in fiber_entry: the exception is seen here, or the detaching there.
     const detail::spin_guard guard(f->joiners.lock);
     f->detached.store(true, detail::relaxed);  // mm:detached
-    lost = f->failure != nullptr;
+    lost = f->failure() != nullptr;
   }
   if (lost) {
     detail::log(log_level::error, "detached fiber '%s' had ended with an exception", f->name().data());

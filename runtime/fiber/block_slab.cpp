@@ -1,6 +1,7 @@
 #include "fiber/block_slab.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstdlib>
 #include <functional>
 #include <memory>
@@ -61,7 +62,7 @@ block_slab::chunk* block_slab::make_chunk(shard& home) noexcept {
   made->free_count = blocks_per_chunk;
   for (std::size_t i = 0; i < blocks_per_chunk; ++i) {
     ::new (&made->block(i)) fiber_block;
-    made->free[i] = static_cast<std::uint8_t>(blocks_per_chunk - 1 - i);
+    made->free[i / 64] |= std::uint64_t{1} << i % 64;
   }
   const spin_guard guard(lock_);
   chunks_.push_back(made);
@@ -90,15 +91,19 @@ void block_slab::shard::add(chunk& c) noexcept {
 
 fiber_block* block_slab::shard::pop() noexcept {
   chunk& c = *free.load(relaxed);  // mm:slab-free
-  fiber_block& b = c.block(c.free[--c.free_count]);
-  if (c.free_count == 0) free.store(c.next_free, relaxed);  // mm:slab-free
+  const auto word = std::ranges::find_if(c.free, [](std::uint64_t w) { return w != 0; });
+  const auto bit = static_cast<std::size_t>(std::countr_zero(*word));
+  *word &= *word - 1;
+  fiber_block& b = c.block(static_cast<std::size_t>(word - c.free.begin()) * 64 + bit);
+  if (--c.free_count == 0) free.store(c.next_free, relaxed);  // mm:slab-free
   return &b;
 }
 
 void block_slab::shard::push(fiber_block& block) noexcept {
   chunk& c = chunk::of(block);
-  if (c.free_count == 0) add(c);
-  c.free[c.free_count++] = static_cast<std::uint8_t>(&block - &c.block(0));
+  if (c.free_count++ == 0) add(c);
+  const auto i = static_cast<std::size_t>(&block - &c.block(0));
+  c.free[i / 64] |= std::uint64_t{1} << i % 64;
 }
 
 /// How many; none only without memory.

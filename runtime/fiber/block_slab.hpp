@@ -78,7 +78,7 @@ class block_slab {
     atomic<shard*> home;
     chunk* next_free = nullptr;  // of its shard, of those that have a free block
     std::uint32_t free_count = 0;
-    std::array<std::uint8_t, blocks_per_chunk> free{};
+    std::array<std::uint64_t, 4> free{};  // a bit for each
 
     fiber_block& block(std::size_t i) noexcept { return reinterpret_cast<fiber_block*>(this)[i + 1]; }
     static chunk& of(fiber_block& b) noexcept {

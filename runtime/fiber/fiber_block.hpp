@@ -1,12 +1,14 @@
 #pragma once
 // The control block of a fiber: everything about it but its stack.
-#include <cstring>
+#include <bit>
 #include <exception>
 #include <memory>
+#include <new>
 #include <source_location>
 #include <string_view>
 #include <utility>
 
+#include <sennit/detail/fiber_owner.hpp>
 #include <sennit/detail/task.hpp>
 #include <sennit/detail/wait_queue.hpp>
 #include <sennit/fiber.hpp>
@@ -64,15 +66,19 @@ enum class timed : std::uint8_t {
 inline constexpr std::uint8_t in_region = 0x40;
 inline constexpr std::uint8_t slice_is_timed = 0x80;
 
-/// The wait that a fiber is in, or was in last.
+/// The wait that a fiber is in, or was in last, and how it ended.
 struct wait_record {
   timer_node timer;
   const void* object = nullptr;
-  nanos since = 0;  // the worker's clock of its last poll, or exact if the wait is timed
+  nanos since = 0;             // the worker's clock of its last poll, or exact if the wait is timed
+  std::exception_ptr failure;  // if fiber_block::failed()
 };
 
-/// Called when a fiber has left its stack for the last time, before its joiners are woken. May take the block's result.
-using finish_fn = void (*)(void* owner, class fiber_block& f) noexcept;
+/// What few fibers have. Made when it is first needed; stays with the block, for its later fibers.
+struct rare_record {
+  char name[24] = {};
+  sennit::stop_source stop{nostopstate};  // made when somebody asks for it; under joiners.lock
+};
 
 /// Lives in a block_slab of its runtime: type-stable, never unmapped while the runtime lives. Written by the fiber
 /// itself and, while it is not running, by whoever is about to run it; what others may touch says so. Kept alive by
@@ -82,60 +88,68 @@ class alignas(64) fiber_block : public waiter {
   // First cache line: what a switch touches.
   context ctx;
   fiber_block* next = nullptr;  // link of whatever queue holds it
-  stack memory;                 // bound at the first run
-
-  // Second and third: a switch, a spawn, an end.
-  nanos ambient_deadline = never;
+  std::byte* slot = nullptr;    // of its stack, which is bound at the first run
   wait_kind wait_for = wait_kind::none;
   bool has_work : 1 = false;
-  bool finish_given_up : 1 =
-      false;                     // `finish` is called too if the fiber is given up: its owner is on no fiber's stack
+  bool is_child : 1 = false;     // of a scope, which is the owner, on some fiber's stack
   atomic<bool> detached{false};  // by whoever detaches, under joiners.lock
-  atomic<bool> has_rare{false};  // of what is rare below anything was ever set; by whoever does
+  atomic<std::uint8_t> rarities{0};
   std::uint8_t yields = 0;
   sennit::priority priority = sennit::priority::normal;
-  stack_class stack_kind : 4 = stack_class::normal;  // of `memory`, once that is bound
+  stack_class stack_kind : 4 = stack_class::normal;  // of the stack that it gets or has
   timed timing : 3 = timed::no;                      // written by whoever may write `next`
   bool time_next_slice : 1 = false;                  // the same
   std::uint8_t callbacks = 0;                        // inside so many request_stop(), or in_region: must not wait;
                                                      // and slice_is_timed
-  std::uint16_t shields = 0;                         // > 0: ambient stop and deadline are suspended
-  std::uint16_t pins = 0;                            // > 0: runs on `last` only
-  atomic<std::uint32_t> refs{0};                     // 0: free
-  worker* last = nullptr;                            // the worker that ran it last
-  local_map* locals = nullptr;                       // its fiber_locals' values, from the first use or the spawn on
-  spin_lock scope_lock;                              // guards `innermost` where another thread may look
-  std::uint32_t forks = 0;                           // fork_generation() at the spawn
-  scope_core* innermost = nullptr;                   // open scopes that this fiber owns, innermost first
-  void* owner = nullptr;                             // for finish: the scope that it is a child of
-  finish_fn finish = nullptr;
-  fp_env fp{};
+
+  // Second: a switch touches a part.
+  worker* last = nullptr;  // the worker that ran it last
+  nanos ambient_deadline = never;
+  std::uint16_t shields = 0;        // > 0: ambient stop and deadline are suspended
+  std::uint16_t pins = 0;           // > 0: runs on `last` only
+  atomic<std::uint32_t> refs{0};    // 0: free
+  local_map* locals = nullptr;      // its fiber_locals' values, from the first use or the spawn on
+  spin_lock scope_lock;             // guards `innermost` where another thread may look
+  std::uint32_t forks = 0;          // fork_generation() at the spawn
+  scope_core* innermost = nullptr;  // open scopes that this fiber owns, innermost first
+  fiber_owner* owner = nullptr;     // told when it has ended
+  exit_list exits;                  // run by the fiber itself, after its work is gone
+
+  // Third: a spawn, an end.
   std::uint64_t id = 0;
   std::source_location where;
-  wait_queue joiners;  // its lock also guards stop_state
+  wait_queue joiners;
+  fiber_block* sibling_next = nullptr;  // children of one scope, guarded by that scope's lock
+  fiber_block* sibling_prev = nullptr;
+  atomic<rare_record*> rare{nullptr};
 
-  // What it is to do, until its first run takes that to its stack; from then on, and in a free block, its waits.
+  // Fourth: what it is to do, until its first run takes that to its stack; then, and in a free block, its waits.
   union {
     task work;  // if has_work
     wait_record wait;
   };
 
-  // The last cache line: a fiber that is no scope's child, ends well and has no name never touches it.
-  fiber_block* sibling_next = nullptr;  // children of one scope, guarded by that scope's lock
-  fiber_block* sibling_prev = nullptr;
-  // Rare: as in a new block unless has_rare.
-  std::exception_ptr failure;
-  sennit::stop_source stop_state{nostopstate};  // made when somebody asks for it
-  char name_bytes[24] = {};
-  exit_list exits;  // run by the fiber itself, after its work is gone
-
   fiber_block() noexcept : wait{} {}
-  ~fiber_block() { drop_work(); }
+  ~fiber_block() {
+    drop_work();
+    std::destroy_at(&wait);
+    delete rare.load(relaxed);  // mm:block-rare
+  }
   fiber_block(const fiber_block&) = delete;
   fiber_block& operator=(const fiber_block&) = delete;
 
+  [[nodiscard]] stack memory() const noexcept { return {slot, stack_kind}; }
+  void set_memory(stack s) noexcept {
+    slot = s.slot;
+    stack_kind = s.cls;
+  }
+  /// What it begins with, kept where a context that has not begun has no stack pointer.
+  void set_fp(fp_env fp) noexcept { ctx.sp = std::bit_cast<void*>(fp.bits); }
+  [[nodiscard]] fp_env fp() const noexcept { return {std::bit_cast<std::uint64_t>(ctx.sp)}; }
+
   void give_work(task&& todo) noexcept {
     drop_work();  // of one that was given up
+    std::destroy_at(&wait);
     std::construct_at(&work, std::move(todo));
     has_work = true;
   }
@@ -162,13 +176,45 @@ class alignas(64) fiber_block : public waiter {
     }(std::make_index_sequence<End - First>());
   }
 
-  void set_rare() noexcept { has_rare.store(true, relaxed); }  // mm:block-rare
+  /// Its rare_record, which is in use from now on; nullptr without memory. By whoever holds a reference.
+  [[nodiscard]] rare_record* make_rare() noexcept {
+    rarities.fetch_or(rarity_record, relaxed);  // mm:block-rare
+    rare_record* found = rare.load(acquire);    // mm:block-rare
+    if (found != nullptr) return found;
+    auto* const made = new (std::nothrow) rare_record;
+    if (made == nullptr || rare.compare_exchange_strong(found, made, acq_rel, acquire)) return made;  // mm:block-rare
+    delete made;
+    return found;
+  }
+  /// nullptr: nothing in it was set for this fiber.
+  [[nodiscard]] rare_record* if_rare() const noexcept {
+    const bool used = (rarities.load(relaxed) & rarity_record) != 0;  // mm:block-rare
+    return used ? rare.load(acquire) : nullptr;                       // mm:block-rare
+  }
+  /// Under joiners.lock, by the fiber itself or for one that never runs.
+  void fail(std::exception_ptr&& why) noexcept {
+    wait.failure = std::move(why);
+    rarities.fetch_or(rarity_failure, relaxed);  // mm:block-rare
+  }
+  [[nodiscard]] bool failed() const noexcept {
+    return (rarities.load(relaxed) & rarity_failure) != 0;  // mm:block-rare
+  }
+  /// Why it failed, if it did and nobody has taken that. Under joiners.lock, or by who knows that it has ended.
+  [[nodiscard]] std::exception_ptr failure() const noexcept { return failed() ? wait.failure : nullptr; }
+  [[nodiscard]] std::exception_ptr take_failure() noexcept {
+    return failed() ? std::exchange(wait.failure, nullptr) : nullptr;
+  }
   /// By who has dropped the last reference. The name stays until the next spawn, for who saw it run a moment ago.
   void forget_rare() noexcept {
-    if (!has_rare.load(relaxed)) return;  // mm:block-rare: whoever set it has dropped a reference since
-    failure = nullptr;
-    stop_state = sennit::stop_source(nostopstate);
-    exits = {};  // of one that was given up
+    if (rarities.load(relaxed) == 0) return;  // mm:block-rare: whoever set it has dropped a reference since
+    if (failed()) wait.failure = nullptr;
+    if (rare_record* const r = if_rare()) r->stop = sennit::stop_source(nostopstate);
+  }
+  /// At the spawn, before anything that is rare is set.
+  void begin_rare() noexcept {
+    if (rarities.load(relaxed) == 0) return;  // mm:block-rare
+    if (rare_record* const r = if_rare()) r->name[0] = '\0';
+    rarities.store(0, relaxed);  // mm:block-rare
   }
 
   /// A reference for whoever finds the block in the slab; false if nobody has one, so that it is nobody's.
@@ -196,15 +242,8 @@ class alignas(64) fiber_block : public waiter {
   [[nodiscard]] SENNIT_NO_TSAN bool wait_is_timed() const noexcept { return timing == timed::waiting; }
   [[nodiscard]] SENNIT_NO_TSAN bool urgent() const noexcept { return pins == 0 && priority == sennit::priority::high; }
   [[nodiscard]] std::string_view name() const noexcept {
-    const bool named = has_rare.load(relaxed) && name_bytes[0] != '\0';  // mm:block-rare
-    return named ? std::string_view(name_bytes) : std::string_view("fiber");
-  }
-  /// At the spawn, before anything else that is rare is set.
-  void set_name(std::string_view text) noexcept {
-    if (text.empty() && !has_rare.load(relaxed)) return;  // mm:block-rare: nor had its last fiber one
-    has_rare.store(!text.empty(), relaxed);               // mm:block-rare
-    const std::size_t n = text.copy(name_bytes, sizeof name_bytes - 1);
-    name_bytes[n] = '\0';
+    const rare_record* const r = if_rare();
+    return r != nullptr && r->name[0] != '\0' ? std::string_view(r->name) : std::string_view("fiber");
   }
   /// The fiber whose timer this is.
   static fiber_block& of(timer_node& node) noexcept {
@@ -213,6 +252,8 @@ class alignas(64) fiber_block : public waiter {
 
  private:
   static constexpr std::size_t timer_offset() noexcept;
+  static constexpr std::uint8_t rarity_record = 1;
+  static constexpr std::uint8_t rarity_failure = 2;
 };
 
 constexpr std::size_t fiber_block::timer_offset() noexcept {
@@ -223,9 +264,8 @@ constexpr std::size_t fiber_block::timer_offset() noexcept {
 }
 
 #if !SENNIT_ASAN && !SENNIT_TSAN
-// 4096 bytes of stack, 520 of page tables and this are a parked fiber: together below 4.9 KiB. One cache line more, and
-// below 5 KiB, where stop_source is sennit's own: two words, which std's is not.
-static_assert(sizeof(fiber_block) <= (sizeof(stop_source) == sizeof(void*) ? 320 : 384));
+// 4096 bytes of stack, 520 of page tables and this are a parked fiber: together below 4.9 KiB.
+static_assert(sizeof(fiber_block) == 256);
 #endif
 
 }  // namespace sennit::inline v0::detail

@@ -7,7 +7,6 @@ namespace sennit::inline v0::detail {
 
 void run_at_exit(exit_node& node) noexcept {
   if (fiber_block* f = current_fiber()) {
-    f->set_rare();
     f->exits.add(node);
   } else if (exit_list* const list = this_thread_exits()) {
     list->add(node);

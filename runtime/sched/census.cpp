@@ -77,9 +77,9 @@ void look_at_wait(const fiber_block& f, fiber_view& out) {
 }
 
 void look_at_stack(const fiber_block& f, fiber_view& out) {
-  out.stack_reserved = usable_bytes(f.memory.cls);
-  out.stack_resident = resident_bytes(f.memory);
-  out.stack_high_water = high_water(f.memory);
+  out.stack_reserved = usable_bytes(f.stack_kind);
+  out.stack_resident = resident_bytes(f.memory());
+  out.stack_high_water = high_water(f.memory());
   std::array<const void*, 64> frames{};
   const std::size_t depth = walk_suspended(f.ctx, frames);
   out.backtrace.assign(frames.begin(), frames.begin() + static_cast<std::ptrdiff_t>(depth));

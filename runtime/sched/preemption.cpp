@@ -89,7 +89,7 @@ void worker::preempt(const void* pc, std::uintptr_t sp) noexcept {
   preempt_region* const r = region_;
   if (r == nullptr || module_of(pc) != r->module_ || live_exceptions().uncaught != 0) return;
   fiber_block& me = *running();
-  if (me.must_not_wait() != in_region || sp - reinterpret_cast<std::uintptr_t>(me.memory.limit()) < room) return;
+  if (me.must_not_wait() != in_region || sp - reinterpret_cast<std::uintptr_t>(me.memory().limit()) < room) return;
   const nanos slice = region_slice_.exchange(0, relaxed);  // mm:region-slice
   region_ = nullptr;
   me.callbacks &= slice_is_timed;

@@ -43,7 +43,7 @@ overflow_info find_fiber(const void* fault_address) noexcept {
   overflow_info info = find_overflow(fault_address);
   const worker* w = this_worker();
   const fiber_block* f = w != nullptr ? w->running() : nullptr;
-  if (info.hit && f != nullptr && f->memory.slot == info.hit.slot) {
+  if (info.hit && f != nullptr && f->slot == info.hit.slot) {
     info.name = f->name().data();
     info.id = f->id;
   }

@@ -34,8 +34,7 @@ options checked(options o) {
 void set_failure(fiber_block& f, std::errc code, const std::string& what) {
   std::exception_ptr failure = std::make_exception_ptr(std::system_error(std::make_error_code(code), what));
   const spin_guard guard(f.joiners.lock);
-  f.set_rare();
-  f.failure = std::move(failure);
+  f.fail(std::move(failure));
 }
 
 /// What fibers that did not end leave behind, for ever: primitives that outlive the runtime may still hold their
@@ -301,12 +300,12 @@ void scheduler::starve(fiber_block* f, std::error_code why) noexcept {
   // Nobody has a stack that could come free: waiting would hang.
   fiber_chain all = starved_.pop(~std::size_t{0});
   while (fiber_block* hungry = all.pop_front()) {
+    hungry->drop_work();
     set_failure(*hungry, std::errc::not_enough_memory, "sennit: no stack: " + why.message());
-    if (hungry->detached.load(relaxed) && hungry->finish == nullptr) {  // mm:detached
+    if (hungry->detached.load(relaxed) && hungry->owner == nullptr) {  // mm:detached
       log(log_level::error, "no stack for detached fiber '%s': %s", hungry->name().data(), why.message().c_str());
       std::terminate();
     }
-    hungry->drop_work();
     local_map::end(hungry->locals);
     conclude(*this, this_worker(), *hungry);
   }
@@ -385,13 +384,16 @@ bool scheduler::abandon_rest() noexcept {
     if (!f.state.is_done()) rest.push_back(&f);
   });
   bool stacks_left = false;
+  std::vector<task> never_run;  // destroyed last: they may hold handles, whose destructors join
   for (fiber_block* f : rest) {
-    stacks_left = stacks_left || f->memory;
+    if (f->has_work) never_run.push_back(f->take_work());
+    stacks_left = stacks_left || f->slot != nullptr;
     // Its nodes stay linked in whatever it waits for: from now on whoever finds them loses.
     static_cast<void>(f->state.claim(f->state.epoch(), case_stop));
-    if (!f->finish_given_up) f->finish = nullptr;
+    if (f->is_child) f->owner = nullptr;
+    f->exits = {};
     // Values that it has used stay in its block, in the grave; it never saw those that it was spawned with.
-    if (!f->memory) local_map::end(f->locals);
+    if (f->slot == nullptr) local_map::end(f->locals);
     set_failure(*f, std::errc::operation_canceled, "sennit: the runtime was shut down before the fiber ended");
     conclude(*this, nullptr, *f);
   }

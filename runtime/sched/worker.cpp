@@ -57,10 +57,10 @@ worker::worker(scheduler& s, unsigned i)
 
 // ---- the switch ----
 
-/// Makes `f` the running fiber, which reads `last` and `memory` of itself. nullptr: it has no stack yet and waits for
+/// Makes `f` the running fiber, which reads `last` and `slot` of itself. nullptr: it has no stack yet and waits for
 /// one.
 SENNIT_NO_TSAN_INLINE context* worker::enter(fiber_block* f) noexcept {
-  if (f->memory.slot == nullptr && !bind(f)) [[unlikely]]
+  if (f->slot == nullptr && !bind(f)) [[unlikely]]
     return nullptr;
   switches_.add();
   if (f->clock_is_wanted()) [[unlikely]]
@@ -80,7 +80,7 @@ context& worker::choose_next(fiber_block& me, after_switch_fn after, void* arg) 
   if (me.callbacks != 0) [[unlikely]]
     look_closer(me, final);
   context* to = nullptr;
-  if (final) tsan_release(me.memory.slot);  // whoever runs on this stack next is ordered after us
+  if (final) tsan_release(me.slot);  // whoever runs on this stack next is ordered after us
   tsan_release(&me);
   {
     const tsan_section on_thread(tsan.self());
@@ -201,7 +201,7 @@ void worker::choose_next_look() noexcept {
 [[gnu::noinline]] SENNIT_NO_TSAN fiber_block* worker::fetch_after(fiber_block* f) const noexcept {
   if (const fiber_block* later = queue_.ahead(16)) later->fetch<0, 2>();
   if (const fiber_block* soon = queue_.ahead(8)) {
-    if (soon->memory.slot != nullptr) {
+    if (soon->slot != nullptr) {
       prefetch_context(soon->ctx);
     } else {
       soon->fetch<2, 4>();

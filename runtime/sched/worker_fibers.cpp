@@ -20,16 +20,17 @@ void run_uncaught(task& work) noexcept { work(); }
 }  // namespace
 
 /// A stack for the first run of `f`. False: there is none, and `f` waits for one elsewhere.
-SENNIT_NO_TSAN bool worker::bind(fiber_block* f) noexcept {  // the fiber reads `memory`
+SENNIT_NO_TSAN bool worker::bind(fiber_block* f) noexcept {  // the fiber reads `slot`
   std::error_code why;
-  f->memory = stacks.take(f->stack_kind, why);
-  if (!f->memory) {
+  const stack memory = stacks.take(f->stack_kind, why);
+  if (!memory) {
     home.starve(f, why);
     return false;
   }
   counters.bound.add();
   const tsan_section unseen(tsan.nursery());
-  make_context(f->ctx, f->memory.limit(), f->memory.top(), &worker::fiber_entry, f->fp);
+  f->slot = memory.slot;
+  make_context(f->ctx, memory.limit(), memory.top(), &worker::fiber_entry, f->fp());
   return true;
 }
 
@@ -38,9 +39,9 @@ last_switch worker::fiber_entry(void* transfer) noexcept {
   w->after_switch();
   fiber_block& f = *w->running();
   tsan_acquire(&f);
-  tsan_acquire(f.memory.slot);
+  tsan_acquire(f.slot);
   task work = f.take_work();
-  if (f.detached.load(relaxed) && f.finish == nullptr) {  // mm:detached
+  if (f.detached.load(relaxed) && f.owner == nullptr) {  // mm:detached
     run_uncaught(work);
   } else {
     bool lost = false;
@@ -49,9 +50,8 @@ last_switch worker::fiber_entry(void* transfer) noexcept {
     } catch (...) {
       std::exception_ptr failure = std::current_exception();
       const spin_guard guard(f.joiners.lock);
-      f.set_rare();
-      f.failure = std::move(failure);
-      lost = f.finish == nullptr && f.detached.load(relaxed);  // mm:detached
+      f.fail(std::move(failure));
+      lost = f.owner == nullptr && f.detached.load(relaxed);  // mm:detached
     }
     if (lost) {
       log(log_level::error, "uncaught exception in detached fiber '%s'", f.name().data());
@@ -60,7 +60,7 @@ last_switch worker::fiber_entry(void* transfer) noexcept {
   }
   work.reset();
   local_map::end(f.locals);
-  if (f.has_rare.load(relaxed)) f.exits.run();  // mm:block-rare: its own
+  f.exits.run();
   SENNIT_CHECK(!f.home->lost_by_fork(), "a fiber that forks must end the child by _exit() or exec, not by returning");
   return f.last->leave_for_good(f);
 }
@@ -69,8 +69,8 @@ last_switch worker::fiber_entry(void* transfer) noexcept {
 void worker::finish(worker& w, fiber_block& f, void* claimed) noexcept {
   // The stack goes back before anybody is told: who joins the last fiber may rely on its memory being free.
   destroy_context(f.ctx);
-  w.stacks.put(f.memory);
-  f.memory = {};
+  w.stacks.put(f.memory());
+  f.slot = nullptr;
   w.counters.unbound.add();
   w.home.feed();
   conclude(w.home, &w, f);
@@ -84,7 +84,7 @@ void worker::finish(worker& w, fiber_block& f, void* claimed) noexcept {
 }
 
 void conclude(scheduler& home, worker* w, fiber_block& f) noexcept {
-  if (f.finish != nullptr) f.finish(f.owner, f);
+  if (f.owner != nullptr) f.owner->finish(*f.owner, f);
   f.joiners.lock.lock();
   f.state.set_done();
   waiter* joiner = f.joiners.claim_waiter();

@@ -104,17 +104,19 @@ void future_core::retrieve() {
   throw_future_error(std::future_errc::future_already_retrieved);
 }
 
-void finish_async(void* state, fiber_block& f) noexcept {
-  auto& core = *static_cast<future_core*>(state);
-  core.fail(std::exchange(f.failure, nullptr));
-  core.release();
-}
+/// A fiber of async() has ended, or never will.
+future_core::future_core() noexcept
+    : fiber_owner{[](fiber_owner& self, fiber_block& f) noexcept {
+        auto& core = static_cast<future_core&>(self);
+        core.fail(f.take_failure());
+        core.release();
+      }} {}
 
 void settle_async(future_core& state) noexcept {
   fiber_block& self = *current_fiber();
-  // Here and not in finish_async(), which runs on no fiber: the result's destructor may wait.
+  // Here and not at its end, where that runs on no fiber: the result's destructor may wait.
   state.make_ready();
-  self.finish = nullptr;
+  self.owner = nullptr;
   state.release();
 }
 

@@ -59,7 +59,11 @@ class scope_links::fiber_list {
 // ---- the owner's side ----
 
 scope_core::scope_core(on_exception policy, nanos deadline, std::size_t max_running)
-    : policy_(policy), max_running_(max_running), owner_(current_fiber()), uncaught_(std::uncaught_exceptions()) {
+    : fiber_owner{&scope_links::finish},
+      policy_(policy),
+      max_running_(max_running),
+      owner_(current_fiber()),
+      uncaught_(std::uncaught_exceptions()) {
   SENNIT_CHECK(owner_ != nullptr, "only a fiber can own a scope: make it inside runtime::run or a spawned function");
   shields_ = owner_->shields;
   outer_deadline_ = owner_->ambient_deadline;
@@ -173,7 +177,7 @@ void scope_links::adopt(scope_core& s, fiber_block& child) {
     const spin_guard guard(s.waiters_.lock);
     if (!s.stopped_) {
       child.owner = &s;
-      child.finish = &finish;
+      child.is_child = true;
       child.ambient_deadline = s.deadline_;
       child.sibling_prev = nullptr;
       child.sibling_next = s.children_;
@@ -189,9 +193,9 @@ void scope_links::adopt(scope_core& s, fiber_block& child) {
   throw_if(std::make_error_code(std::errc::operation_canceled), "sennit: spawn in a scope that was stopped");
 }
 
-void scope_links::finish(void* owner, fiber_block& child) noexcept {
-  scope_core& s = *static_cast<scope_core*>(owner);
-  if (child.failure != nullptr) note_failure(s, child);
+void scope_links::finish(fiber_owner& owner, fiber_block& child) noexcept {
+  auto& s = static_cast<scope_core&>(owner);
+  if (child.failure() != nullptr) note_failure(s, child);
   s.waiters_.lock.lock();
   (child.sibling_prev != nullptr ? child.sibling_prev->sibling_next : s.children_) = child.sibling_next;
   if (child.sibling_next != nullptr) child.sibling_next->sibling_prev = child.sibling_prev;
@@ -211,7 +215,7 @@ void scope_links::finish(void* owner, fiber_block& child) noexcept {
 void scope_links::note_failure(scope_core& s, fiber_block& child) noexcept {
   // Left for who holds the handle, if anybody does.
   const bool held = child.refs.load(acquire) > 1;  // mm:block-refs
-  const std::exception_ptr failure = held ? child.failure : std::exchange(child.failure, nullptr);
+  const std::exception_ptr failure = held ? child.failure() : child.take_failure();
   const bool canceled = is_cancellation(failure);
   bool expected = false;
   bool first = false;
@@ -243,8 +247,8 @@ bool scope_links::stop_wanted(const fiber_block& f, const scope_core* s, unsigne
   }
   if (level != 0) return false;
   if (f.home->draining()) return true;
-  if (f.finish != &finish) return false;
-  const scope_core& parent = *static_cast<const scope_core*>(f.owner);
+  if (!f.is_child) return false;
+  const auto& parent = static_cast<const scope_core&>(*f.owner);
   const spin_guard guard(parent.waiters_.lock);
   return parent.stopped_;
 }

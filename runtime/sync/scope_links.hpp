@@ -17,7 +17,7 @@ class scope_links {
   /// Whether `child` was spawned into an open scope of the calling fiber. The child's is not looked at: if the child is
   /// just ending, its scope may be gone.
   [[nodiscard]] static bool is_child_of(const fiber_block& child, const waiter& caller) noexcept {
-    if (child.finish != &finish || !caller.is_fiber()) return false;
+    if (!caller.is_fiber()) return false;
     const scope_core* s = static_cast<const fiber_block&>(caller).innermost;
     while (s != nullptr && s != child.owner) s = s->outer_;
     return s != nullptr;
@@ -31,7 +31,7 @@ class scope_links {
   friend class scope_core;
   class fiber_list;
 
-  static void finish(void* owner, fiber_block& child) noexcept;
+  static void finish(fiber_owner& owner, fiber_block& child) noexcept;
   static void note_failure(scope_core& s, fiber_block& child) noexcept;
   static void stop(scope_core& root) noexcept;
   static fiber_block* stop_one(scope_core& s, const scope_core& root, fiber_list& woken) noexcept;

@@ -38,7 +38,7 @@ TEST_P(call_with_stack_test, runs_where_there_is_room) {
               1);
     EXPECT_NE(inside, outside);
     EXPECT_EQ(detail::find_stack(__builtin_frame_address(0)).slot, outside);
-    EXPECT_EQ(detail::current_fiber()->memory.slot, outside);
+    EXPECT_EQ(detail::current_fiber()->slot, outside);
   });
 }
 

@@ -332,10 +332,12 @@ TEST_P(fiber_test, many_spawn_many) {
 TEST_P(fiber_test, a_recycled_control_block_knows_nothing_of_its_last_fiber) {
   run([] {
     for (int i = 0; i < 200; ++i) {
-      fiber before(attributes{.name = "before"},
-                   [] { until([] { return this_fiber::get_stop_token().stop_requested(); }); });
+      fiber before(attributes{.name = "before"}, [] {
+        until([] { return this_fiber::get_stop_token().stop_requested(); });
+        throw std::runtime_error("as expected");
+      });
       EXPECT_TRUE(before.request_stop());
-      before.join();
+      EXPECT_THROW(before.join(), std::runtime_error);
       fiber after([] { EXPECT_EQ(this_fiber::name(), "fiber"); });
       EXPECT_FALSE(after.get_stop_token().stop_requested());
       after.join();

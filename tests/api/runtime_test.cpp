@@ -81,9 +81,9 @@ TEST(runtime_options_test, bad_ones_are_refused) {
 TEST(runtime_options_test, the_default_stack_size_is_that_of_fibers) {
   for (const std::size_t size : {std::size_t{60} << 10, std::size_t{900} << 10}) {
     sennit::run({.workers = 1, .stack_size = size}, [&] {
-      const auto cls = detail::current_fiber()->memory.cls;
+      const auto cls = detail::current_fiber()->stack_kind;
       EXPECT_EQ(cls, detail::class_for(size));
-      fiber([&] { EXPECT_EQ(detail::current_fiber()->memory.cls, cls); }).join();
+      fiber([&] { EXPECT_EQ(detail::current_fiber()->stack_kind, cls); }).join();
     });
   }
 }

@@ -58,7 +58,7 @@ class parked_fibers {
     rt.run([&] {
       for (std::size_t i = 0; i < count; ++i) {
         go([this, i] {
-          stacks_[i] = detail::current_fiber()->memory;
+          stacks_[i] = detail::current_fiber()->memory();
           gate_.wait();
           ++gone_;
         });

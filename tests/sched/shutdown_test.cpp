@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -190,6 +191,25 @@ TEST_P(shutdown_test, who_joins_from_outside_is_told) {
   rt.reset();
   joiner.join();
   EXPECT_EQ(seen, std::errc::operation_canceled);
+}
+
+TEST_P(shutdown_test, a_fiber_that_never_ran_lets_go_what_it_holds) {
+  std::optional<fiber> first, never;
+  auto held = std::make_shared<int>(1);
+  {
+    runtime rt({.workers = workers(), .stall_threshold = {}, .shutdown_timeout = 50ms, .max_stacks = 1});
+    std::atomic<bool> started{false};
+    first.emplace(rt.spawn([&] {
+      const shield no_stops;
+      started = true;
+      this_fiber::sleep_for(1h);
+    }));
+    must(spin_until([&] { return started.load(); }, 20s), "the fiber does not start");
+    never.emplace(rt.spawn([held] { ADD_FAILURE() << "there was no stack"; }));
+  }
+  EXPECT_EQ(held.use_count(), 1);
+  EXPECT_EQ(code_of(*first), std::errc::operation_canceled);
+  EXPECT_EQ(code_of(*never), std::errc::operation_canceled);
 }
 
 // The waiting record lies on a stack that nobody will run again, and the primitive lives on.

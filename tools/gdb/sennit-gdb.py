@@ -15,12 +15,12 @@ import struct
 import gdb
 import gdb.unwinder
 
-VERSION = 1
+VERSION = 2
 FIELDS = """version runtimes
     scheduler_name scheduler_slab scheduler_workers
     worker_index worker_running worker_thread worker_now
     slab_chunks blocks_in_chunk block_bytes
-    block_refs block_state block_id block_name block_where block_wait_for block_object block_since
+    block_refs block_state block_id block_rare rare_name block_where block_wait_for block_object block_since
     block_sp block_last block_stack
     state_parked state_done
     wait_kinds wait_names
@@ -65,7 +65,8 @@ class Fiber:
     def __init__(self, layout, block, workers):
         self.layout, self.block = layout, block
         self.id = word(block + layout.block_id)
-        self.name = text(block + layout.block_name, 24) or "fiber"
+        rare = word(block + layout.block_rare)
+        self.name = (text(rare + layout.rare_name, 24) if rare else "") or "fiber"
         state = word(block + layout.block_state)
         self.done = bool(state & layout.state_done)
         self.parked = bool(state & layout.state_parked)

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <sennit/detail/exit_node.hpp>
+#include <sennit/detail/fiber_owner.hpp>
 #include <sennit/detail/wait_bound.hpp>
 #include <sennit/detail/wait_queue.hpp>
 
@@ -32,9 +33,9 @@ struct future_hook {
 /// Held by one reference each of the promise and of every future. Any fiber or thread. It goes through three states:
 /// fresh; satisfied, when somebody has the right to store the result and is about to; ready, for ever.
 // Destroyed by release() alone.
-class SENNIT_API future_core {  // NOLINT(cppcoreguidelines-virtual-class-destructor)
+class SENNIT_API future_core : public fiber_owner {  // NOLINT(cppcoreguidelines-virtual-class-destructor)
  public:
-  future_core() noexcept = default;
+  future_core() noexcept;
   future_core(const future_core&) = delete;
   future_core& operator=(const future_core&) = delete;
 
@@ -105,8 +106,6 @@ class SENNIT_API future_core {  // NOLINT(cppcoreguidelines-virtual-class-destru
   exit_link exit_;
 };
 
-/// A fiber of async() has ended, or never will: fiber_block::finish with the state as owner.
-SENNIT_API void finish_async(void* state, fiber_block& f) noexcept;
 /// The calling fiber has made its state ready: it drops the state's reference itself.
 SENNIT_API void settle_async(future_core& state) noexcept;
 

@@ -14,7 +14,7 @@ namespace sennit::inline v0::detail {
 /// heap.
 class task {
  public:
-  static constexpr std::size_t inline_bytes = 64;
+  static constexpr std::size_t inline_bytes = 56;
 
   task() noexcept = default;
 
