@@ -70,8 +70,8 @@ inline constexpr std::uint8_t slice_is_timed = 0x80;
 struct wait_record {
   timer_node timer;
   const void* object = nullptr;
-  nanos since = 0;             // the worker's clock of its last poll, or exact if the wait is timed
-  std::exception_ptr failure;  // if fiber_block::failed()
+  nanos since = 0;                       // the worker's clock of its last poll, or exact if the wait is timed
+  std::exception_ptr failure = nullptr;  // if fiber_block::failed()
 };
 
 /// What few fibers have. Made when it is first needed; stays with the block, for its later fibers.
