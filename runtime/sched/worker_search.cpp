@@ -33,10 +33,18 @@ void worker::note_steal(const worker& victim) noexcept {
 bool worker::search() noexcept {
   const auto peers = home.workers();
   if (peers.size() == 1) return false;
+  // Who was woken has been told of work; who has run out of it by itself, and found nothing the last time, looks once.
+  const unsigned rounds = searching_ || search_pays_ ? 4 : 1;
   if (!searching_ && !home.idle.try_search()) return false;
   searching_ = true;
+  return search_pays_ = look_at_others(rounds);
+}
+
+bool worker::look_at_others(unsigned rounds) noexcept {
+  const auto peers = home.workers();
   std::array<std::uint64_t, 64> seen{};
-  for (unsigned round = 0; round < 4; ++round) {
+  for (unsigned round = 0; round < rounds; ++round) {
+    for (int i = 0; round > 0 && i < 64; ++i) cpu_pause();
     const auto start = dice.below(static_cast<std::uint32_t>(peers.size()));
     for (std::size_t i = 0; i < peers.size(); ++i) {
       worker& victim = *peers[(start + i) % peers.size()];
@@ -56,7 +64,6 @@ bool worker::search() noexcept {
       mark = victim.switches();
     }
     if (take_from_outside()) return true;
-    for (int i = 0; i < 64; ++i) cpu_pause();
   }
   return false;
 }
