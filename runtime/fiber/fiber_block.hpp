@@ -85,16 +85,15 @@ struct rare_record {
 /// references: one of the runtime until the fiber has ended, one per handle.
 class alignas(64) fiber_block : public waiter {
  public:
-  // First cache line: what a switch touches.
+  // First cache line: all that a switch and a yield touch.
   context ctx;
-  fiber_block* next = nullptr;  // link of whatever queue holds it
-  std::byte* slot = nullptr;    // of its stack, which is bound at the first run
+  worker* last = nullptr;     // the worker that ran it last
+  std::byte* slot = nullptr;  // of its stack, which is bound at the first run
+  std::uint16_t pins = 0;     // > 0: runs on `last` only
   wait_kind wait_for = wait_kind::none;
   bool has_work : 1 = false;
-  bool is_child : 1 = false;     // of a scope, which is the owner, on some fiber's stack
-  atomic<bool> detached{false};  // by whoever detaches, under joiners.lock
+  bool is_child : 1 = false;  // of a scope, which is the owner, on some fiber's stack
   atomic<std::uint8_t> rarities{0};
-  std::uint8_t yields = 0;
   sennit::priority priority = sennit::priority::normal;
   stack_class stack_kind : 4 = stack_class::normal;  // of the stack that it gets or has
   timed timing : 3 = timed::no;                      // written by whoever may write `next`
@@ -102,11 +101,12 @@ class alignas(64) fiber_block : public waiter {
   std::uint8_t callbacks = 0;                        // inside so many request_stop(), or in_region: must not wait;
                                                      // and slice_is_timed
 
-  // Second: a switch touches a part.
-  worker* last = nullptr;  // the worker that ran it last
+  // Second: a spawn, a wait.
+  fiber_block* next = nullptr;  // link of whatever queue holds it, but the ready queue
   nanos ambient_deadline = never;
-  std::uint16_t shields = 0;        // > 0: ambient stop and deadline are suspended
-  std::uint16_t pins = 0;           // > 0: runs on `last` only
+  std::uint16_t shields = 0;     // > 0: ambient stop and deadline are suspended
+  atomic<bool> detached{false};  // by whoever detaches, under joiners.lock
+  std::uint8_t yields = 0;
   atomic<std::uint32_t> refs{0};    // 0: free
   local_map* locals = nullptr;      // its fiber_locals' values, from the first use or the spawn on
   spin_lock scope_lock;             // guards `innermost` where another thread may look

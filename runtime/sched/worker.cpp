@@ -199,12 +199,12 @@ void worker::choose_next_look() noexcept {
 /// Fibers of a crowd come round so rarely that no cache holds them. Only a hint: a thief may have them by now, and so
 /// what is read here may be old.
 [[gnu::noinline]] SENNIT_NO_TSAN fiber_block* worker::fetch_after(fiber_block* f) const noexcept {
-  if (const fiber_block* later = queue_.ahead(16)) later->fetch<0, 2>();
+  if (const fiber_block* later = queue_.ahead(16)) later->fetch<0, 1>();
   if (const fiber_block* soon = queue_.ahead(8)) {
     if (soon->slot != nullptr) {
       prefetch_context(soon->ctx);
     } else {
-      soon->fetch<2, 4>();
+      soon->fetch<1, 4>();
     }
   }
   return f;
