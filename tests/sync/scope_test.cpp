@@ -412,7 +412,7 @@ TEST_P(scope_test, a_handle_outlives_its_scope) {
 // The child has told its scope, which is gone by then, and is not marked as ended yet.
 TEST_P(scope_test, a_handle_meets_a_child_that_is_just_ending) {
   run([] {
-    for (std::size_t i = 0; i < scaled(20'000); ++i) {
+    for (std::size_t i = 0; i < scaled(100'000); ++i) {
       child<int> value;
       {
         scope s;
