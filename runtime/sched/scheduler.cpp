@@ -391,7 +391,7 @@ bool scheduler::abandon_rest() noexcept {
     // Its nodes stay linked in whatever it waits for: from now on whoever finds them loses.
     static_cast<void>(f->state.claim(f->state.epoch(), case_stop));
     if (f->is_child) f->owner = nullptr;
-    f->exits = {};
+    f->exits = {};  // nobody runs them
     // Values that it has used stay in its block, in the grave; it never saw those that it was spawned with.
     if (f->slot == nullptr) local_map::end(f->locals);
     set_failure(*f, std::errc::operation_canceled, "sennit: the runtime was shut down before the fiber ended");

@@ -104,9 +104,9 @@ void future_core::retrieve() {
   throw_future_error(std::future_errc::future_already_retrieved);
 }
 
-/// A fiber of async() has ended, or never will.
 future_core::future_core() noexcept
     : fiber_owner{[](fiber_owner& self, fiber_block& f) noexcept {
+        // A fiber of async() that did not come to settle_async(): it failed, or never ran to its end.
         auto& core = static_cast<future_core&>(self);
         core.fail(f.take_failure());
         core.release();
@@ -114,7 +114,7 @@ future_core::future_core() noexcept
 
 void settle_async(future_core& state) noexcept {
   fiber_block& self = *current_fiber();
-  // Here and not at its end, where that runs on no fiber: the result's destructor may wait.
+  // Here and not when its owner is told of the end, which is on no fiber: the result's destructor may wait.
   state.make_ready();
   self.owner = nullptr;
   state.release();
