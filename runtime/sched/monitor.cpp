@@ -125,7 +125,7 @@ void monitor::tick(nanos now) noexcept {
         log(log_level::debug, "worker %u does not switch: what waits for it runs elsewhere", w->index);
         watched_.inject(std::move(out));
       } else if (stuck >= takeover_after && w->has_shared_work()) {
-        // Queued by a switch that expected to run it soon (a yield), when everybody else slept.
+        // Queued when everybody else slept, by who expected to run it soon: a yield, or a poll.
         watched_.notify();
       }
     }

@@ -209,8 +209,9 @@ void scheduler::make_ready(fiber_block& f) noexcept {
       // all, and so is what would wait long.
       if (w->push_next(&f) || w->wants_help()) notify();
     } else {
+      const bool for_all = !f.pinned();
       requeue(*w, f);
-      notify();
+      if (for_all) notify();
     }
     return;
   }

@@ -323,16 +323,19 @@ bool worker::take_from_outside() noexcept {
   return true;
 }
 
+/// What a poll brought. The first of all runs at once, here.
 void worker::requeue(fiber_chain&& chain) noexcept {
-  const bool crowd = chain.count > 1 || (chain.count == 1 && has_work());
+  if (chain.empty()) return;
+  const bool help_pays = pace_.keeps_waiting(queued() + chain.count - 1);
   home.requeue(*this, std::move(chain));
-  if (crowd) home.notify();
+  if (help_pays) home.notify();
 }
 
 void worker::maintain() noexcept {
   fiber_chain out;
   const nanos before = last_poll();
   const bool polled = poll_ready(out);
+  if (polled) pace_.note(switches_.get(), last_poll());
   const bool calm = polled && out.empty() && last_poll() - before < poll_backoff_below;
   poll_interval_ = calm ? std::min(poll_interval_ * 2, poll_interval_max) : poll_interval_min;
   requeue(std::move(out));

@@ -19,6 +19,7 @@
 #include "queue/timer_queue.hpp"
 #include "sched/counter.hpp"
 #include "sched/durations.hpp"
+#include "sched/pace.hpp"
 #include "sched/tracer.hpp"
 #include "stack/stack_cache.hpp"
 
@@ -230,6 +231,7 @@ class worker {
   atomic<nanos> region_slice_{0};
   spin_lock thread_lock_;  // held while the thread is sent a signal
   bool joined_ SENNIT_GUARDED_BY(thread_lock_) = false;
+  pace pace_;
   bool searching_ = false;
   bool poll_pays_ = true;    // when there is nothing to run: a look at the poller before it goes to sleep there
   bool search_pays_ = true;  // the same: more than one look at the others

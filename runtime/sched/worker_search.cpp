@@ -91,8 +91,10 @@ void worker::sleep() noexcept {
     record(trace_kind::sleep);
     const nanos slept = asleep_.load(relaxed);  // mm:worker-asleep
     const nanos begin = home.outside().now();
+    pace_.note(switches_.get(), begin);
     asleep_.store(slept - begin, relaxed);  // mm:worker-asleep
     poll_locked(timeout, out);
+    pace_.note(switches_.get(), last_poll());
     asleep_.store(asleep(last_poll()), relaxed);  // mm:worker-asleep
     poll_pays_ = last_poll() - begin < brief_sleep;
     record(trace_kind::wake);

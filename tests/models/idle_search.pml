@@ -14,8 +14,13 @@
 #endif
 #define INJECT WORKERS        /* queue that plain threads push to; queues 0..WORKERS-1 are the workers' own */
 #define QUEUES (WORKERS + 1)
-#define EXTERNAL WORKERS      /* thread id of the plain thread */
+#define EXTERNAL WORKERS      /* thread ids: of the plain thread, and of the monitor */
+#define MONITOR (WORKERS + 1)
+#if POLLED
+#define THREADS (WORKERS + 2)
+#else
 #define THREADS (WORKERS + 1)
+#endif
 #define CELLS QUEUES          /* memory[q] is the tail of queue q, a release store */
 #include "store_buffer.pml"
 
@@ -28,6 +33,7 @@ bool listed[WORKERS];
 mtype = { AWAKE, SLEEPING, NOTIFIED };
 mtype sleep_word[WORKERS] = AWAKE;
 bool eventfd[WORKERS];
+bool stuck[WORKERS];          /* runs an item that never ends */
 
 byte children = CHILDREN;
 byte polled = POLLED;
@@ -96,19 +102,16 @@ proctype worker(byte me) {
   bool found, searcher, last, wake, asleep;
   mtype old;
 look:
-  /* A poll on the way. What is alone in the own queue runs next, here, and nobody need know; what queues up behind
-     something may wait for long. That something may be a fiber that yielded, of which nobody was told either. */
+  /* A poll on the way. What is alone in the own queue runs next, here, and nobody need know. What queues up behind
+     something waits, but perhaps for less than a wake takes, as far as its worker can tell: that may be wrong, and then
+     it is the monitor's to see. What it waits for may be a fiber that yielded, of which nobody was told either. */
 #if POLLED
   if
   :: atomic { !searcher && polled > 0 -> polled--; pushed++; found = head[me] != load(me, me) }
      store(me, me, load(me, me) + 1);
      if
-#ifdef WITHOUT_POLL_NOTIFY
-     :: found
-#else
      :: found -> notify(me)
-#endif
-     :: else
+     :: true
      fi
   :: true
   fi;
@@ -162,6 +165,7 @@ execute:
   :: goto long_run
   fi;
 long_run:
+  stuck[me] = true;
 end_long_run:
   false;                      /* the item never ends */
 sleep:
@@ -239,8 +243,21 @@ proctype external() {
   od
 }
 
-/* timeout: no other process can take a step, store buffers are empty. */
+#if POLLED
+/* A worker that does not switch and has work. Where a notify() would do nothing it is left out. */
 proctype monitor() {
+  byte peer;
+  bool wake, asleep;
+end_tick:
+  do
+  :: searching == 0 && awake < WORKERS &&
+     (stuck[0] && head[0] != load(MONITOR, 0) || stuck[1] && head[1] != load(MONITOR, 1)) -> notify(MONITOR)
+  od
+}
+#endif
+
+/* timeout: no other process can take a step, store buffers are empty. */
+proctype verdict() {
   timeout -> assert(taken == pushed || blocked == 0)
 }
 
@@ -254,6 +271,9 @@ init {
     for (t : 0 .. WORKERS - 1) { run worker(t) }
     for (t : 0 .. THREADS - 1) { run drain(t) }
     run external();
-    run monitor()
+#if POLLED && !defined(WITHOUT_MONITOR)
+    run monitor();
+#endif
+    run verdict()
   }
 }

@@ -1,12 +1,15 @@
 // Hazard 19: a worker that computes holds nobody up but the fiber that does it.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
+#include <span>
 #include <string>
 #include <thread>
 
 #include <sennit/event.hpp>
 #include <sennit/io.hpp>
+#include <sennit/pipe.hpp>
 #include <sennit/scope.hpp>
 #include <sennit/semaphore.hpp>
 
@@ -143,6 +146,39 @@ TEST(takeover_test, a_descriptor_on_the_stuck_worker) {
       ASSERT_TRUE(spin_until([&] { return readable.load(); }, bounded));
       reader.join();
     }
+  });
+}
+
+// They are quick as a rule, and so the other worker sleeps on.
+TEST(takeover_test, what_a_poll_brought_behind_a_fiber_that_computes) {
+  sennit::run(two_workers(), [] {
+    std::array<pipe, 3> pipes{pipe::open(), pipe::open(), pipe::open()};
+    std::atomic<bool> computes{false};
+    std::atomic<std::size_t> done{0};
+    event* all = nullptr;
+    scope answers;
+    for (pipe& ends : pipes) {
+      answers.spawn([&] {
+        std::array<std::byte, 1> byte;
+        while (ends.reader.read_some(byte) != 0) {
+          if (computes && &ends == pipes.data()) {
+            EXPECT_TRUE(spin_until([&] { return done == pipes.size() - 1; }, patience));
+          }
+          if (++done == pipes.size()) all->set();
+        }
+      });
+    }
+    for (int round = 0; round < 40; ++round) {
+      computes = round >= 20;
+      done = 0;
+      event over;
+      all = &over;
+      const auto start = steady_clock::now();
+      for (pipe& ends : pipes) ends.writer.write_all(std::as_bytes(std::span("x", 1)));
+      over.wait();
+      ASSERT_LT(steady_clock::now() - start, bounded);
+    }
+    for (pipe& ends : pipes) ends.writer.close();
   });
 }
 
