@@ -161,7 +161,7 @@ class worker {
   fiber_block* fetch_after(fiber_block* f) const noexcept;
   fiber_block* next_for_root() noexcept;
   bool search() noexcept;
-  bool look_at_others(unsigned rounds) noexcept;
+  bool look_at_others() noexcept;
   void stop_searching() noexcept;
   void sleep() noexcept;
   void maintain() noexcept;
@@ -234,7 +234,7 @@ class worker {
   pace pace_;
   bool searching_ = false;
   bool poll_pays_ = true;    // when there is nothing to run: a look at the poller before it goes to sleep there
-  bool search_pays_ = true;  // the same: more than one look at the others
+  bool search_pays_ = true;  // the same: a look at the others
   bool started_ = false;
   pthread_t thread_{};
 };

@@ -31,19 +31,19 @@ void worker::note_steal(const worker& victim) noexcept {
 
 /// Looks at the other workers' queues; true if anything was moved to ours. Stays a searcher if not: sleep() ends it.
 bool worker::search() noexcept {
-  const auto peers = home.workers();
-  if (peers.size() == 1) return false;
-  // Who was woken has been told of work; who has run out of it by itself, and found nothing the last time, looks once.
-  const unsigned rounds = searching_ || search_pays_ ? 4 : 1;
-  if (!searching_ && !home.idle.try_search()) return false;
+  if (home.workers().size() == 1) return false;
+  // Who was woken has been told of work. Who has run out of it by itself, and found nothing the last time, goes to
+  // sleep, which looks at the queues once more.
+  if (!searching_ && !(search_pays_ && home.idle.try_search())) return false;
   searching_ = true;
-  return search_pays_ = look_at_others(rounds);
+  return search_pays_ = look_at_others();
 }
 
-bool worker::look_at_others(unsigned rounds) noexcept {
+bool worker::look_at_others() noexcept {
+  constexpr int rounds = 4;
   const auto peers = home.workers();
   std::array<std::uint64_t, 64> seen{};
-  for (unsigned round = 0; round < rounds; ++round) {
+  for (int round = 0; round < rounds; ++round) {
     for (int i = 0; round > 0 && i < 64; ++i) cpu_pause();
     const auto start = dice.below(static_cast<std::uint32_t>(peers.size()));
     for (std::size_t i = 0; i < peers.size(); ++i) {

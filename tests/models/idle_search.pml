@@ -121,11 +121,12 @@ look:
   :: found -> goto execute
   :: else
   fi;
-  /* Become a searcher, unless half of those awake are. The limit is a hint: two steps, not one. */
+  /* Become a searcher, unless half of those awake are, or the last search was in vain. The limit is a hint: two steps,
+     not one. */
   if
   :: searcher
   :: !searcher && 2 * searching < awake -> atomic { fence(me) -> searching++; searcher = true }
-  :: else -> goto sleep
+  :: !searcher -> goto sleep
   fi;
   q = INJECT;
   do
