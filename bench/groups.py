@@ -149,6 +149,11 @@ GROUPS = {
             "1000 fibers: lock one mutex, yield, unlock; per cycle",
             "a bare switch and a lock pair"),
         benchmark(
+            "mutex_contended_2_workers",
+            "eight fibers on a runtime of two workers: lock one mutex, add one, unlock; wall time per pair of all together. "
+            "Which of the two workers gets it how often is the system's",
+            "lock pairs of two threads, as exchanges of one lock", workers=2),
+        benchmark(
             "semaphore_handoff",
             "two fibers, two semaphores: acquire mine, release yours; per handoff. Go: channels with room for one, its "
             "idiom; Boost.Fiber has none",

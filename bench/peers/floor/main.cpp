@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <queue>
+#include <thread>
 
 #include "common/program.hpp"
 #include "floor/two_stacks.hpp"
@@ -23,6 +24,22 @@ void lock_pairs(std::uint64_t count) {
     if (lock.exchange(1, std::memory_order_acquire) != 0) bench::fail("the floor's lock is taken");
     lock.exchange(0, std::memory_order_release);
   }
+}
+
+/// In each of two threads, by turns.
+void mutex_contended_2_workers(double seconds) {
+  bench::measure("mutex_contended_2_workers", seconds, 2, [](std::uint64_t n) {
+    std::atomic<int> lock{0};
+    const auto pairs = [&, n] {
+      for (std::uint64_t i = 0; i < n; ++i) {
+        while (lock.exchange(1, std::memory_order_acquire) != 0) {}
+        lock.exchange(0, std::memory_order_release);
+      }
+    };
+    std::thread other(pairs);
+    pairs();
+    other.join();
+  });
 }
 
 /// lock_pairs alone: `each` of them per operation.
@@ -84,6 +101,7 @@ void sleep_100k(double seconds) { sleeping("sleep_100k", bench::full(100'000, se
 constexpr bench::benchmark benchmarks[] = {
     {"channel_buffered64_message", channel_buffered64_message},
     {"mutex_uncontended", mutex_uncontended},
+    {"mutex_contended_2_workers", mutex_contended_2_workers},
     {"select_4_one_ready", select_4_one_ready},
 #if defined(SENNIT_BARE_SWITCH)
     {"channel_unbuffered_round_trip", channel_unbuffered_round_trip},

@@ -122,6 +122,28 @@ func lockYieldUnlock1000(seconds float64) {
 	})
 }
 
+func mutexContended2Workers(seconds float64) {
+	const goroutines = 8
+	measure("mutex_contended_2_workers", seconds, goroutines, func(n int) {
+		var m sync.Mutex
+		count := 0
+		bodies := make([]func(), goroutines)
+		for b := range bodies {
+			bodies[b] = func() {
+				for i := 0; i < n; i++ {
+					m.Lock()
+					count++
+					m.Unlock()
+				}
+			}
+		}
+		inGoroutines(bodies...)
+		if count != n*goroutines {
+			fail("the mutex has let two in")
+		}
+	})
+}
+
 func semaphoreHandoff(seconds float64) {
 	measure("semaphore_handoff", seconds, 2, func(n int) {
 		mine := make(chan struct{}, 1)
@@ -260,6 +282,7 @@ var benchmarks = append([]benchmark{
 	{"channel_buffered64_message", 1, channelBuffered64Message},
 	{"mutex_uncontended", 1, mutexUncontended},
 	{"lock_yield_unlock_1000", 1, lockYieldUnlock1000},
+	{"mutex_contended_2_workers", 2, mutexContended2Workers},
 	{"semaphore_handoff", 1, semaphoreHandoff},
 	{"condition_variable_handoff", 1, conditionVariableHandoff},
 	{"select_4_one_ready", 1, select4OneReady},

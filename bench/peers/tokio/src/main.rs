@@ -126,6 +126,27 @@ async fn lock_yield_unlock(n: u64) {
     }
 }
 
+async fn contended(n: u64) {
+    const TASKS: u64 = 8;
+    let m = Arc::new(Mutex::new(0));
+    let tasks: Vec<_> = (0..TASKS)
+        .map(|_| {
+            let m = m.clone();
+            spawn(async move {
+                for _ in 0..n {
+                    *m.lock().await += 1;
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    if *m.lock().await != n * TASKS {
+        fail("the mutex has let two in");
+    }
+}
+
 async fn semaphore(n: u64) {
     async fn alternate(n: u64, wait: Arc<Semaphore>, wake: Arc<Semaphore>) {
         for _ in 0..n {
@@ -241,11 +262,12 @@ async fn sleeping(name: &str, sleepers: usize, seconds: f64) {
     report(&format!("{}_oversleep", name), late[late.len() / 2]);
 }
 
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "channel_unbuffered_round_trip",
     "channel_buffered64_message",
     "mutex_uncontended",
     "lock_yield_unlock_1000",
+    "mutex_contended_2_workers",
     "semaphore_handoff",
     "condition_variable_handoff",
     "select_4_one_ready",
@@ -261,6 +283,7 @@ async fn run(name: String, seconds: f64) {
         "channel_buffered64_message" => measure(name, seconds, 1.0, buffered).await,
         "mutex_uncontended" => measure(name, seconds, 1.0, uncontended).await,
         "lock_yield_unlock_1000" => measure(name, seconds, 1000.0, lock_yield_unlock).await,
+        "mutex_contended_2_workers" => measure(name, seconds, 8.0, contended).await,
         "semaphore_handoff" => measure(name, seconds, 2.0, semaphore).await,
         "condition_variable_handoff" => measure(name, seconds, 2.0, notify).await,
         "select_4_one_ready" => measure(name, seconds, 1.0, select_of_4).await,
@@ -286,7 +309,8 @@ fn main() {
         }
         [name, seconds] if seconds.parse::<f64>().is_ok() => {
             let runtime = match name {
-                "ping_pong_2_workers" | "yield_1k_2_workers" | "skynet_1m_2_workers" | "steal_2_workers" => {
+                "mutex_contended_2_workers" | "ping_pong_2_workers" | "yield_1k_2_workers" | "skynet_1m_2_workers"
+                | "steal_2_workers" => {
                     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()
                 }
                 _ => tokio::runtime::Builder::new_current_thread().enable_time().build(),
