@@ -5,7 +5,8 @@ usage: http_load.py SERVER NAME SECONDS
 
 Starts `SERVER --serve-http` (http_64_bare: --serve-http-bare), which prints "PORT n"; it stays on the CPUs that this
 process is started on, while wrk takes the others. wrk counts whole seconds: it runs for at least one, and, unless
-SECONDS is 0, for one before that. An answer that is not what it must be ends this with an exception.
+SECONDS is below 0.1 (--quick), for one before that to warm up. An answer that is not what it must be ends this with an
+exception.
 """
 import contextlib
 import http.client
@@ -102,7 +103,7 @@ def measure(server, name, seconds):
         with contextlib.suppress(OSError):  # there are no others
             os.sched_setaffinity(0, set(range(os.cpu_count())) - os.sched_getaffinity(0))
         check_answers(port)
-        if seconds > 0:
+        if seconds >= 0.1:
             wrk(port, connections, 1)
         begin = cpu_seconds(pid)
         count = wrk(port, connections, max(math.ceil(seconds), 1))
