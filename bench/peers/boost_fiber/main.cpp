@@ -98,16 +98,6 @@ void lock_yield_unlock_1000(double seconds) {
   });
 }
 
-void mutex_contended_2_workers(double seconds) {
-  on_workers(2, [&] {
-    bench::mutex_contended_2_workers<fibers::mutex>(seconds, [](std::size_t count, auto&& body) {
-      std::vector<fibers::fiber> all;
-      for (std::size_t f = 0; f < count; ++f) all.emplace_back(body);
-      for (auto& f : all) f.join();
-    });
-  });
-}
-
 void condition_variable_handoff(double seconds) {
   bench::condition_variable_handoff<fibers::mutex, fibers::condition_variable>(seconds, in_two_fibers);
 }
@@ -137,7 +127,6 @@ constexpr bench::benchmark benchmarks[] = {
     {"channel_buffered64_message", channel_buffered64_message},
     {"mutex_uncontended", mutex_uncontended},
     {"lock_yield_unlock_1000", lock_yield_unlock_1000},
-    {"mutex_contended_2_workers", mutex_contended_2_workers},
     {"condition_variable_handoff", condition_variable_handoff},
     {"sleep_10k", sleep_10k},
     {"sleep_100k", sleep_100k},

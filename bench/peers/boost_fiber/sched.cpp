@@ -88,6 +88,7 @@ constexpr bench::benchmark benchmarks[] = {
     bench::skynet_1m<pooled>,
     bench::yield_1k_2_workers<unpooled>,
     {"skynet_1m_2_workers", skynet_1m_2_workers},
+    bench::mutex_contended_2_workers<unpooled, fibers::mutex>,
     bench::memory_100k<pooled>,
     bench::memory_1m<pooled>,
 };

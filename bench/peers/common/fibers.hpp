@@ -1,6 +1,6 @@
 #pragma once
-// The workloads of the groups sched and memory, once for all systems of C++ that have fibers (or threads) with a stack
-// each. What a workload needs of them is a System, a struct of static members:
+// The workloads of the groups sched and memory, and one of sync, once for all systems of C++ that have fibers (or
+// threads) with a stack each. What a workload needs of them is a System, a struct of static members:
 //
 //   on_workers(workers, f)  runs f in a fiber of a scheduler with so many workers
 //   yield()
@@ -162,6 +162,24 @@ void skynet(const char* name, double seconds, unsigned workers) {
   });
 }
 
+template <class System, class Mutex>
+void mutex_contended(const char* name, double seconds, unsigned workers) {
+  static constexpr std::size_t fibers = 8;
+  System::on_workers(workers, [&] {
+    measure(name, seconds, fibers, [](std::uint64_t n) {
+      Mutex m;
+      std::uint64_t count = 0;
+      System::wave(fibers, [&, n](std::size_t) {
+        for (std::uint64_t i = 0; i < n; ++i) {
+          const std::lock_guard lock(m);
+          ++count;
+        }
+      });
+      if (count != n * fibers) fail("the mutex has let two in");
+    });
+  });
+}
+
 /// What a process has of memory and of the kernel's maps.
 struct footprint {
   double bytes = bytes_in("/proc/self/smaps_rollup", "Rss") + bytes_in("/proc/self/status", "VmPTE");
@@ -233,6 +251,9 @@ constexpr benchmark skynet_1m{"skynet_1m", [](double s) { skynet<System>("skynet
 template <class System>
 constexpr benchmark skynet_1m_2_workers{"skynet_1m_2_workers",
                                         [](double s) { skynet<System>("skynet_1m_2_workers", s, 2); }};
+template <class System, class Mutex>
+constexpr benchmark mutex_contended_2_workers{
+    "mutex_contended_2_workers", [](double s) { mutex_contended<System, Mutex>("mutex_contended_2_workers", s, 2); }};
 template <class System>
 constexpr benchmark memory_100k{"memory_100k", [](double s) { parked<System>("memory_100k", s, 100'000); }};
 template <class System>

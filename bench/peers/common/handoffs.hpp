@@ -1,7 +1,6 @@
 #pragma once
-// Of the group sync, once for all systems of C++ whose primitives have std's names. in_two(a, b) runs both in two
-// fibers (or threads), in_each_of(count, f) runs f in so many; both wait for them.
-#include <cstddef>
+// The handoffs of the group sync, once for all systems of C++ whose primitives have std's names. in_two(a, b) runs both
+// in two fibers (or threads) and waits for them.
 #include <cstdint>
 #include <mutex>
 
@@ -39,22 +38,6 @@ void condition_variable_handoff(double seconds, auto&& in_two) {
       }
     };
     in_two([&] { alternate(0); }, [&] { alternate(1); });
-  });
-}
-
-template <class Mutex>
-void mutex_contended_2_workers(double seconds, auto&& in_each_of) {
-  constexpr std::size_t fibers = 8;
-  measure("mutex_contended_2_workers", seconds, fibers, [&](std::uint64_t n) {
-    Mutex m;
-    std::uint64_t count = 0;
-    in_each_of(fibers, [&, n] {
-      for (std::uint64_t i = 0; i < n; ++i) {
-        const std::lock_guard lock(m);
-        ++count;
-      }
-    });
-    if (count != n * fibers) fail("the mutex has let two in");
   });
 }
 

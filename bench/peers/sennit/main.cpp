@@ -78,28 +78,23 @@ void mutex_uncontended(double seconds) {
   });
 }
 
-constexpr auto in_fibers = [](std::size_t count, auto&& body) {
-  std::vector<sennit::fiber> all;
-  for (std::size_t f = 0; f < count; ++f) all.emplace_back(body);
-  for (auto& f : all) f.join();
-};
-
 void lock_yield_unlock_1000(double seconds) {
+  static constexpr std::size_t fibers = 1000;
   on_workers(1, [&] {
-    bench::measure("lock_yield_unlock_1000", seconds, 1000 * 10, [](std::uint64_t n) {
+    bench::measure("lock_yield_unlock_1000", seconds, fibers * 10, [](std::uint64_t n) {
       sennit::mutex m;
-      in_fibers(1000, [&, n] {
-        for (std::uint64_t i = 0; i < n * 10; ++i) {
-          const std::lock_guard lock(m);
-          sennit::this_fiber::yield();
-        }
-      });
+      std::vector<sennit::fiber> all;
+      for (std::size_t f = 0; f < fibers; ++f) {
+        all.emplace_back([&] {
+          for (std::uint64_t i = 0; i < n * 10; ++i) {
+            const std::lock_guard lock(m);
+            sennit::this_fiber::yield();
+          }
+        });
+      }
+      for (auto& f : all) f.join();
     });
   });
-}
-
-void mutex_contended_2_workers(double seconds) {
-  on_workers(2, [&] { bench::mutex_contended_2_workers<sennit::mutex>(seconds, in_fibers); });
 }
 
 void semaphore_handoff(double seconds) {
@@ -158,7 +153,6 @@ constexpr bench::benchmark benchmarks[] = {
     {"channel_buffered64_message", channel_buffered64_message},
     {"mutex_uncontended", mutex_uncontended},
     {"lock_yield_unlock_1000", lock_yield_unlock_1000},
-    {"mutex_contended_2_workers", mutex_contended_2_workers},
     {"semaphore_handoff", semaphore_handoff},
     {"condition_variable_handoff", condition_variable_handoff},
     {"select_4_one_ready", select_4_one_ready},

@@ -128,6 +128,7 @@ constexpr bench::benchmark benchmarks[] = {
     {"wake_2_workers", wake_2_workers},
     {"spawn_across", spawn_across},
     {"steal_2_workers", steal_2_workers},
+    bench::mutex_contended_2_workers<sennit_system, sennit::mutex>,
     bench::memory_100k<sennit_system>,
     bench::memory_1m<sennit_system>,
 };

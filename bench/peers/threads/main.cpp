@@ -40,12 +40,6 @@ void mutex_uncontended(double seconds) {
   });
 }
 
-void mutex_contended_2_workers(double seconds) {
-  bench::mutex_contended_2_workers<std::mutex>(seconds, [](std::size_t count, auto&& body) {
-    bench::join_each<thread_system>(count, [&](std::size_t) { body(); });
-  });
-}
-
 void semaphore_handoff(double seconds) { bench::semaphore_handoff<std::binary_semaphore>(seconds, in_two_threads); }
 
 void condition_variable_handoff(double seconds) {
@@ -59,8 +53,8 @@ constexpr bench::benchmark benchmarks[] = {
     bench::spawn_join_<thread_system>,
     bench::spawn_wave_1k_<thread_system>,
     bench::memory_100k<thread_system>,
+    bench::mutex_contended_2_workers<thread_system, std::mutex>,
     {"mutex_uncontended", mutex_uncontended},
-    {"mutex_contended_2_workers", mutex_contended_2_workers},
     {"semaphore_handoff", semaphore_handoff},
     {"condition_variable_handoff", condition_variable_handoff},
 };
