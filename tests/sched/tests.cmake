@@ -1,6 +1,7 @@
 # The scheduler's suite, and one test that is built as users build their fastest binaries.
 set(sched_tests cpu_count_linux_test.cpp cpu_count_test.cpp deadlock_test.cpp exhaustion_test.cpp fairness_test.cpp idle_test.cpp
-  migrate_test.cpp pace_test.cpp park_test.cpp priority_test.cpp process_test.cpp shutdown_test.cpp takeover_linux_test.cpp takeover_test.cpp)
+  migrate_test.cpp pace_test.cpp park_test.cpp priority_test.cpp process_test.cpp shutdown_test.cpp takeover_linux_test.cpp
+  takeover_test.cpp)
 if(SENNIT_SANITIZE STREQUAL "thread")
   list(APPEND sched_tests race_test.cpp)
 else()
